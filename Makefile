@@ -1,0 +1,59 @@
+# Everything a developer does, from a bare Python: `make help` lists it.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(STAMP): requirements/dev.txt pyproject.toml examples/locations/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Homing needs Python 3.11 or later; say which: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the pinned requirements into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e examples/locations
+	@touch $@
+
+.PHONY: install
+install: $(STAMP) ## make the virtual environment
+
+.PHONY: up
+up: $(STAMP) ## run everything on this machine: NATS, Postgres, API, reactors, web (ARGS="--reactors 3 …")
+	@$(BIN)/homing up $(ARGS)
+
+.PHONY: infra
+infra: $(STAMP) ## run NATS and Postgres alone, for processes in terminals of their own
+	@$(BIN)/homing infra $(ARGS)
+
+.PHONY: test
+test: $(STAMP) ## run the tests (ARGS="tests/unit -k name")
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(STAMP) ## lint, formatting, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: $(STAMP) ## format the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+.PHONY: lock
+lock: ## write the hashed requirement files anew
+	@test -x $(VENV)-lock/bin/uv || { $(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv; }
+	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links --extra server pyproject.toml -o requirements/server.txt $(ARGS)
+	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links --extra server --extra embedded pyproject.toml requirements/dev.in \
+	  -o requirements/dev.txt $(ARGS)
+
+.PHONY: clean
+clean: ## remove what the targets made, data included
+	rm -rf $(VENV) $(VENV)-lock .homing .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
