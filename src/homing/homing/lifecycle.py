@@ -1,0 +1,71 @@
+"""A process from its first line to its last: signals, readiness, the order of stopping.
+
+`run` owns the event loop and the signals. A process's composition root gets a `Lifecycle`, starts
+its parts in one task group, and stops them in its own order once `stopping` is set. Probes read
+`started` and `stopping`; a shared dependency that is away never makes a process unready, or all
+replicas would leave at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+from homing.errors import HomingError
+from homing.log import get
+
+log = get(__name__)
+
+
+class Lifecycle:
+    """What a process has told the world: started, stopping, or failed."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.stopping = asyncio.Event()
+        self._failure: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Started and not stopping."""
+        return self.started.is_set() and not self.stopping.is_set()
+
+    def fail(self, why: str) -> None:
+        """Stop the process with an error, because it cannot mend itself."""
+        log.error("process.failed", why=why)
+        self._failure = why
+        self.stopping.set()
+
+    @property
+    def failure(self) -> str | None:
+        """Why the process gave up, if it did."""
+        return self._failure
+
+
+def run(main: Callable[[Lifecycle], Awaitable[None]]) -> None:
+    """Run `main` until it returns; SIGINT and SIGTERM set `stopping`. Exits 1 on failure."""
+    try:
+        import uvloop
+
+        factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
+    except ImportError:
+        factory = None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        try:
+            failure = runner.run(_main(main))
+        except HomingError as error:
+            log.error("process.failed", why=str(error))
+            failure = str(error)
+    if failure:
+        sys.exit(1)
+
+
+async def _main(main: Callable[[Lifecycle], Awaitable[None]]) -> str | None:
+    lifecycle = Lifecycle()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, lifecycle.stopping.set)
+    await main(lifecycle)
+    return lifecycle.failure

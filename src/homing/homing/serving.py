@@ -1,0 +1,84 @@
+"""Serving HTTP: Hypercorn run from code, and the small internal application of every process.
+
+The command line of Hypercorn cuts streams on SIGTERM without a clean end; here the process owns its
+signals, ends its streams first and only then sets `stop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+
+Answer = tuple[int, str, bytes]
+"""Status, content type, body."""
+Route = Callable[[bytes], Awaitable[Answer]]
+"""Answers a GET; the argument is the raw query string."""
+TEXT = "text/plain; charset=utf-8"
+
+
+async def serve(app: Any, bind: str, port: int, stop: asyncio.Event) -> None:
+    """Serve the ASGI application `app` on `bind:port` until `stop` is set."""
+    config = Config()
+    host = f"[{bind}]" if ":" in bind else bind
+    config.bind = [f"{host}:{port}"]
+    config.backlog = 4096  # the default of 100 overflows when thousands of streams reconnect
+    config.graceful_timeout = 3.0
+    config.alpn_protocols = ["http/1.1"]  # after GOAWAY an HTTP/2 stream goes silent without an end
+    config.errorlog = logging.getLogger("hypercorn.error")
+    config.include_server_header = False
+    await hypercorn_serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]  # its type demands a narrower coroutine
+
+
+def internal_app(
+    ready: Callable[[], bool],
+    routes: Mapping[str, Route] | None = None,
+    registry: CollectorRegistry = REGISTRY,
+) -> Any:
+    """The application of the internal port: `/livez`, `/readyz`, `/metrics` and `routes`."""
+
+    async def livez(_query: bytes) -> Answer:
+        return 200, TEXT, b"alive\n"
+
+    async def readyz(_query: bytes) -> Answer:
+        return (200, TEXT, b"ready\n") if ready() else (503, TEXT, b"not ready\n")
+
+    async def metrics(_query: bytes) -> Answer:
+        return 200, CONTENT_TYPE_LATEST, generate_latest(registry)
+
+    table: dict[str, Route] = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
+    table.update(routes or {})
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http":
+            await _answer(table, scope, send)
+
+    return app
+
+
+async def _answer(table: Mapping[str, Route], scope: Any, send: Any) -> None:
+    route = table.get(scope["path"])
+    if route is None:
+        status, kind, body = 404, TEXT, b"no such route\n"
+    elif scope["method"] not in ("GET", "HEAD"):
+        status, kind, body = 405, TEXT, b"only GET\n"
+    else:
+        status, kind, body = await route(scope["query_string"])
+    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,152 @@
+"""Settings: `HOMING_*` in the environment, read and checked once at start.
+
+Each process has one frozen struct; a field's name in upper case is its variable (`nats_url` is
+`HOMING_NATS_URL`), and the docstring below a field gives its unit and the reason for its default.
+A variable with the suffix `_FILE` names a file that holds the value, for secrets.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from homing.errors import SettingsError
+
+PREFIX = "HOMING_"
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Partitions = Annotated[int, Meta(ge=1, le=4096)]
+Url = Annotated[str, Meta(min_length=1)]
+Switch = Literal["on", "off"]
+S = TypeVar("S", bound="Logging")
+
+
+class Logging(msgspec.Struct, frozen=True, kw_only=True):
+    """What every command of Homing has."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console", "auto"] = "auto"
+    """`auto`: console on a terminal, json elsewhere."""
+
+
+class Listening(Logging, frozen=True, kw_only=True):
+    """Where a process listens."""
+
+    bind: str = "127.0.0.1"
+    """An address of this machine; loopback, so that nothing is open by accident."""
+    port: Port = 8080
+    internal_port: Port = 9090
+    """Probes, metrics and lag; never to be published."""
+    drain_seconds: Annotated[float, Meta(ge=0, le=300)] = 5.0
+    """How long a shutdown spreads the ends of its streams and waits for what is in hand."""
+
+
+class Broker(msgspec.Struct, frozen=True, kw_only=True):
+    """What every process that speaks NATS and Postgres has."""
+
+    nats_url: Url
+    postgres_url: Url
+    partitions: Partitions = 64
+    """Slots of the key space; fixed when the stream is created."""
+
+
+class ApiSettings(Listening, Broker, frozen=True, kw_only=True):
+    """Settings of `homing api`."""
+
+    port: Port = 8000
+    internal_port: Port = 9001
+    session_keys: Annotated[str, Meta(min_length=32)]
+    """Secrets that sign the anonymous session's cookie, comma-separated, newest first."""
+    wait_max_seconds: Annotated[float, Meta(gt=0, le=300)] = 30.0
+    """Cap of `Prefer: wait`; under the usual 60 s of proxies."""
+    publish_deadline_seconds: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    """How long a submit retries its publish before it answers 503; covers a leader's election."""
+    publish_concurrency: Annotated[int, Meta(ge=1, le=1024)] = 128
+    """Publishes in flight; more bring nothing (measured on one server)."""
+    commands_in_flight: Annotated[int, Meta(ge=1)] = 2000
+    """Submits between arrival and answer; above it 503."""
+    waits_max: Annotated[int, Meta(ge=1)] = 5000
+    """Held responses in one process; above it a wait is not applied and the answer is 202."""
+    streams_per_owner: Annotated[int, Meta(ge=1)] = 6
+    """As many as a browser opens to one host over HTTP/1.1."""
+    streams_max: Annotated[int, Meta(ge=1)] = 20_000
+    stream_lifetime_seconds: Annotated[float, Meta(ge=1)] = 3600.0
+    """A stream's longest life, less up to a tenth of jitter; the client reconnects."""
+    outcome_retention_days: Annotated[int, Meta(ge=1)] = 30
+    pool_size: Annotated[int, Meta(ge=2, le=100)] = 10
+    """Connections to Postgres; times replicas it must stay under the server's limit."""
+    statement_cache_size: Annotated[int, Meta(ge=0)] = 100
+    """0 where a transaction-pooling proxy stands between."""
+    demo: Switch = "off"
+    """Allows the simulated delay of a command."""
+
+
+class ReactorSettings(Listening, Broker, frozen=True, kw_only=True):
+    """Settings of `homing reactor`."""
+
+    internal_port: Port = 9002
+    lease_seconds: Annotated[float, Meta(ge=1, le=60)] = 3.0
+    """After so long without a sign of life a reactor's partitions go to others."""
+    round_max_commands: Annotated[int, Meta(ge=1, le=5000)] = 200
+    round_max_bytes: Annotated[int, Meta(ge=1024)] = 1_048_576
+    statement_cache_size: Annotated[int, Meta(ge=0)] = 100
+    demo: Switch = "off"
+    """Holds a command that asks for it before its round, at most 5 s from the stream's time."""
+
+
+class WebSettings(Listening, frozen=True, kw_only=True):
+    """Settings of `homing web`."""
+
+    internal_port: Port = 9000
+    api_url: Url
+    """Where `/api` is passed on to."""
+
+
+class MigrateSettings(Logging, Broker, frozen=True, kw_only=True):
+    """Settings of `homing migrate`."""
+
+    api_role: str = "homing_api"
+    """The Postgres role that the API logs in as; it must exist."""
+    reactor_role: str = "homing_reactor"
+    """The Postgres role that reactors log in as; it must exist."""
+    commands_max_bytes: Annotated[int, Meta(ge=1_048_576)] = 4_294_967_296
+    """Size of the stream; when it is full, submits answer 503."""
+    duplicate_window_seconds: Annotated[float, Meta(ge=0.1)] = 300.0
+    """How long JetStream itself knows a repeated command."""
+    stream_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+    wait_seconds: Annotated[float, Meta(ge=0)] = 60.0
+    """How long to wait for NATS and Postgres to answer."""
+
+
+def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
+    """Read `kind` from the environment.
+
+    Raises `SettingsError`, which lists every problem at once.
+    """
+    environ = os.environ if environ is None else environ
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        name = PREFIX + field.name.upper()
+        try:
+            text = _read(name, environ)
+            if text is not None:
+                values[field.name] = msgspec.convert(text, field.type, strict=False)
+            elif field.required:
+                problems.append(f"{name} is not set")
+        except (msgspec.ValidationError, OSError, UnicodeDecodeError) as error:
+            problems.append(f"{name}: {error}")
+    if problems:
+        raise SettingsError(problems)
+    return kind(**values)
+
+
+def _read(name: str, environ: Mapping[str, str]) -> str | None:
+    file = environ.get(f"{name}_FILE")
+    if file:
+        return Path(file).read_text("utf-8").strip()
+    return environ.get(name) or None
