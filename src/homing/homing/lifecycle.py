@@ -13,6 +13,8 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
+import uvloop
+
 from homing.errors import HomingError
 from homing.log import get
 
@@ -46,13 +48,7 @@ class Lifecycle:
 
 def run(main: Callable[[Lifecycle], Awaitable[None]]) -> None:
     """Run `main` until it returns; SIGINT and SIGTERM set `stopping`. Exits 1 on failure."""
-    try:
-        import uvloop
-
-        factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
-    except ImportError:
-        factory = None
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             failure = runner.run(_main(main))
         except HomingError as error:

@@ -1,4 +1,4 @@
-"""Logs: one event per line, with a fixed `action` and fields; JSON for machines, text on a terminal."""
+"""Logs: one event per line, with a fixed `action` and fields; JSON, or text on a terminal."""
 
 from __future__ import annotations
 
@@ -39,7 +39,11 @@ def configure(settings: Logging, service: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, rename, *render],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                rename,
+                *render,
+            ],
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
         )
     )

@@ -32,7 +32,7 @@ async def serve(app: Any, bind: str, port: int, stop: asyncio.Event) -> None:
     config.alpn_protocols = ["http/1.1"]  # after GOAWAY an HTTP/2 stream goes silent without an end
     config.errorlog = logging.getLogger("hypercorn.error")
     config.include_server_header = False
-    await hypercorn_serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]  # its type demands a narrower coroutine
+    await hypercorn_serve(app, config, shutdown_trigger=stop.wait)
 
 
 def internal_app(

@@ -45,7 +45,7 @@ class Listening(Logging, frozen=True, kw_only=True):
     """How long a shutdown spreads the ends of its streams and waits for what is in hand."""
 
 
-class Broker(msgspec.Struct, frozen=True, kw_only=True):
+class Connected(Listening, frozen=True, kw_only=True):
     """What every process that speaks NATS and Postgres has."""
 
     nats_url: Url
@@ -54,7 +54,7 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
     """Slots of the key space; fixed when the stream is created."""
 
 
-class ApiSettings(Listening, Broker, frozen=True, kw_only=True):
+class ApiSettings(Connected, frozen=True, kw_only=True):
     """Settings of `homing api`."""
 
     port: Port = 8000
@@ -85,7 +85,7 @@ class ApiSettings(Listening, Broker, frozen=True, kw_only=True):
     """Allows the simulated delay of a command."""
 
 
-class ReactorSettings(Listening, Broker, frozen=True, kw_only=True):
+class ReactorSettings(Connected, frozen=True, kw_only=True):
     """Settings of `homing reactor`."""
 
     internal_port: Port = 9002
@@ -106,9 +106,12 @@ class WebSettings(Listening, frozen=True, kw_only=True):
     """Where `/api` is passed on to."""
 
 
-class MigrateSettings(Logging, Broker, frozen=True, kw_only=True):
-    """Settings of `homing migrate`."""
+class MigrateSettings(Logging, frozen=True, kw_only=True):
+    """Settings of `homing migrate`, which listens nowhere."""
 
+    nats_url: Url
+    postgres_url: Url
+    partitions: Partitions = 64
     api_role: str = "homing_api"
     """The Postgres role that the API logs in as; it must exist."""
     reactor_role: str = "homing_reactor"
