@@ -1,0 +1,75 @@
+"""Who sent it, and how a command is named. Pure.
+
+The owner is the authenticated subject or the anonymous session; on the wire it is an opaque token.
+A command's id is a UUIDv7 or, with an `Idempotency-Key`, a UUIDv8 (RFC 9562) that a repeat derives
+again, for as long as its outcome is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import urlsafe_b64encode
+from datetime import UTC, datetime
+from uuid import UUID
+
+import uuid_utils
+
+from homing.outcome import CommandId, OwnerToken
+
+ID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
+
+
+def owner_token(issuer: str, subject: str) -> OwnerToken:
+    """The first 16 bytes of SHA-256 over issuer and subject, base64url: 22 characters."""
+    digest = hashlib.sha256(f"{issuer}\0{subject}".encode()).digest()
+    return OwnerToken(token(digest[:16]))
+
+
+def new_command_id() -> CommandId:
+    """A fresh UUIDv7: sortable by time."""
+    return CommandId(str(uuid_utils.uuid7()))
+
+
+def derived_command_id(owner: OwnerToken, idempotency_key: str) -> CommandId:
+    """The UUIDv8 of this owner's idempotency key, the same at every repeat."""
+    digest = bytearray(hashlib.sha256(f"homing\0{owner}\0{idempotency_key}".encode()).digest()[:16])
+    digest[6] = (digest[6] & 0x0F) | 0x80
+    digest[8] = (digest[8] & 0x3F) | 0x80
+    return CommandId(str(UUID(bytes=bytes(digest))))
+
+
+def created_at(command_id: CommandId) -> datetime | None:
+    """The time inside a UUIDv7; None for a derived id, which has none."""
+    uuid = UUID(command_id)
+    if uuid.version != 7:
+        return None
+    return datetime.fromtimestamp((uuid.int >> 80) / 1000, UTC)
+
+
+def fingerprint(command_type: str, payload: bytes) -> str:
+    """What a repeat must equal to be the same command: a hash of type and payload."""
+    return token(hashlib.sha256(command_type.encode() + b"\0" + payload).digest()[:16])
+
+
+def token(raw: bytes) -> str:
+    """base64url without padding (RFC 4648, section 5)."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def traceparent(received: str | None = None) -> str:
+    """The trace of a command (W3C Trace Context): the sender's, if it sent one, else a new one.
+
+    The span in it is always ours.
+    """
+    match = _TRACEPARENT.fullmatch(received or "")
+    trace_id = match[1] if match else uuid_utils.uuid4().hex
+    flags = match[2] if match else "00"
+    return f"00-{trace_id}-{uuid_utils.uuid4().hex[:16]}-{flags}"
+
+
+def trace_id(parent: str) -> str:
+    """The trace id inside a traceparent; empty if there is none."""
+    match = _TRACEPARENT.fullmatch(parent)
+    return match[1] if match else ""

@@ -1,0 +1,119 @@
+"""The outcome: the durable verdict on one command, and how it travels. Pure.
+
+The same JSON is stored, announced, held, streamed and shown as status (design of the HTTP
+interface); only `announced_at` and `sent_at` are added on the way.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, NewType
+
+import msgspec
+from msgspec import Meta, Raw
+
+from homing.actions import Action
+
+CommandId = NewType("CommandId", str)
+OwnerToken = NewType("OwnerToken", str)
+Status = Literal["succeeded", "rejected", "failed"]
+BODY_MAX_BYTES = 65_536
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Where a command lies in the stream of commands."""
+
+    incarnation: int
+    partition: int
+    sequence: int
+
+
+class OutcomeError(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a command was rejected or failed."""
+
+    type: str
+    title: str
+    detail: str = ""
+    fields: dict[str, str] = {}
+    """What is wrong with which field of the payload."""
+
+
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
+    """When each step happened; null for a step that has not, or is not stored."""
+
+    accepted_at: datetime
+    published_at: datetime | None = None
+    """The stream's own time."""
+    received_at: datetime | None = None
+    decided_at: datetime | None = None
+    announced_at: datetime | None = None
+    sent_at: datetime | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on one command: what became of it, and what to do next."""
+
+    command_id: str
+    type: str
+    key: str
+    status: Status
+    actions: tuple[Action, ...] = ()
+    data: Annotated[Raw, Meta(description="What the domain answers: the read model.")] = Raw(
+        b"null"
+    )
+    error: OutcomeError | None = None
+    position: Position
+    timeline: Timeline
+    trace_id: str
+
+
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """An outcome on its way over core NATS."""
+
+    fingerprint: str
+    announced_at: datetime
+    outcome: Raw
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """An outcome as the hub and the store hand it on, with what only the API may know."""
+
+    owner: OwnerToken
+    fingerprint: str
+    outcome: Outcome
+
+
+_outcome = msgspec.json.Decoder(Outcome)
+_announcement = msgspec.json.Decoder(Announcement)
+
+
+def decode_outcome(body: bytes) -> Outcome:
+    """Read a stored outcome."""
+    return _outcome.decode(body)
+
+
+def decode_announcement(owner: OwnerToken, body: bytes) -> Stored:
+    """Read an announcement. Raises `msgspec.DecodeError` if it is none."""
+    said = _announcement.decode(body)
+    outcome = _outcome.decode(said.outcome)
+    timeline = msgspec.structs.replace(outcome.timeline, announced_at=said.announced_at)
+    outcome = msgspec.structs.replace(outcome, timeline=timeline)
+    return Stored(owner=owner, fingerprint=said.fingerprint, outcome=outcome)
+
+
+def encode_announcement(fingerprint: str, body: bytes) -> bytes:
+    """Wrap a stored outcome's body for its way to the API."""
+    return msgspec.json.encode(
+        Announcement(fingerprint=fingerprint, announced_at=now(), outcome=Raw(body))
+    )
+
+
+def sent(outcome: Outcome) -> Outcome:
+    """The outcome as it leaves for the client, at this moment."""
+    timeline = msgspec.structs.replace(outcome.timeline, sent_at=now())
+    return msgspec.structs.replace(outcome, timeline=timeline)
+
+
+def now() -> datetime:
+    """The time in UTC; JSON renders it as RFC 3339."""
+    return datetime.now(UTC)

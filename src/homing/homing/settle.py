@@ -1,0 +1,79 @@
+"""Settle one command against the state of its key. Pure: the one way a command takes effect.
+
+Rounds, single application and replay all come through here. An exception of the domain is caught:
+the state stays as it was, and the command fails with its traceback.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from homing.actions import Action
+from homing.commands import Command, Event
+from homing.domain import Context, Domain, Rejected, Response
+from homing.outcome import OutcomeError, Status
+
+NULL = msgspec.Raw(b"null")
+
+
+class Verdict(NamedTuple):
+    """What became of a command, before it is written."""
+
+    status: Status
+    state: Any
+    """The key's state afterwards; the same object as before if nothing changed."""
+    events: Sequence[Event] = ()
+    actions: tuple[Action, ...] = ()
+    data: msgspec.Raw = NULL
+    error: OutcomeError | None = None
+    traceback: str | None = None
+    """Why it failed, for the dead letter."""
+
+
+def settle(domain: Domain, command: Command, state: Any, context: Context) -> Verdict:
+    """Decide, evolve and respond."""
+    try:
+        decided = domain.decide(command, state, context)
+        if isinstance(decided, Rejected):
+            return _rejected(decided, state)
+        after = state
+        for event in decided:
+            if not isinstance(event, domain.events):
+                raise TypeError(f"decide gave {event!r}, which {domain.name} does not declare")
+            after = domain.evolve(after, event)
+        _check(domain, after, context)
+        response = domain.respond(command, decided, after)
+        return _succeeded(decided, after, response)
+    except Exception as error:
+        # Whatever a domain raises is that command's own failure; the round goes on without it.
+        text = "".join(traceback.format_exception(error))
+        return failed(state, "domain-error", f"{type(error).__name__} in {domain.name}", text)
+
+
+def failed(state: Any, kind: str, detail: str, trace: str = "") -> Verdict:
+    """The verdict on a command that could not be processed."""
+    error = OutcomeError(type=kind, title="The command could not be processed", detail=detail)
+    return Verdict("failed", state, error=error, traceback=(trace or detail).replace("\0", "�"))
+
+
+def _rejected(said: Rejected, state: Any) -> Verdict:
+    error = OutcomeError(type=said.type, title=said.title, detail=said.detail, fields=said.fields)
+    return Verdict("rejected", state, error=error)
+
+
+def _succeeded(events: Sequence[Event], state: Any, response: Response) -> Verdict:
+    data = msgspec.Raw(msgspec.json.encode(response.data))
+    return Verdict("succeeded", state, tuple(events), tuple(response.actions), data)
+
+
+def _check(domain: Domain, state: Any, context: Context) -> None:
+    if state is None:
+        return
+    if not isinstance(state, domain.state):
+        raise TypeError(f"evolve gave {state!r}, which is no {domain.state.__name__}")
+    if getattr(state, domain.table.key) != context.key:
+        raise ValueError(f"the state's {domain.table.key} is not the command's key")
