@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from homing.commands import has_nul
+from homing.identity import ID_PATTERN
 
 VERSION = 1
 CONTENT_TYPE = "application/cloudevents+json"
@@ -26,7 +27,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     specversion: Literal["1.0"]
     source: str = "/homing"
-    id: Annotated[str, Meta(pattern=r"^[0-9a-f-]{36}$")]
+    id: Annotated[str, Meta(pattern=f"^{ID_PATTERN.pattern}$")]
     type: Text
     key: Text = msgspec.field(name="subject")
     accepted_at: Annotated[datetime, Meta(tz=True)] = msgspec.field(name="time")

@@ -1,0 +1,28 @@
+"""The broker: the only place that speaks NATS.
+
+`connection` holds the one connection of a process, `topology` makes and checks the stream and its
+consumers, `publishing` is step 4 of a command's way, `pulling` step 5, `announcing` steps 7 and 8.
+"""
+
+from homing.broker.announcing import Announcer, watch_members, watch_outcomes
+from homing.broker.connection import Broker, connect
+from homing.broker.publishing import Publisher, Receipt
+from homing.broker.pulling import Delivery, Pull
+from homing.broker.topology import StreamFacts, StreamPlan, ensure, read_message, verify
+
+__all__ = [
+    "Announcer",
+    "Broker",
+    "Delivery",
+    "Publisher",
+    "Pull",
+    "Receipt",
+    "StreamFacts",
+    "StreamPlan",
+    "connect",
+    "ensure",
+    "read_message",
+    "verify",
+    "watch_members",
+    "watch_outcomes",
+]
