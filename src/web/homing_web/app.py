@@ -1,0 +1,64 @@
+"""The web process's application: `/api` goes through the proxy, all else is the page.
+
+Every path that is neither `/api` nor a file gets the shell, whose script shows the route; a path
+that the page does not know gets it with status 404.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from quart import Quart, Response, abort, request
+
+from homing_web.pages import SECURITY_HEADERS, Asset, is_known
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def build(assets: Mapping[str, Asset], proxy: Application) -> Application:
+    """The ASGI application that Hypercorn serves."""
+    page = _page(assets)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and _is_api(scope["path"]):
+            await proxy(scope, receive, send)
+        else:
+            await page(scope, receive, send)
+
+    return app
+
+
+def _is_api(path: str) -> bool:
+    return path == "/api" or path.startswith("/api/")
+
+
+def _page(assets: Mapping[str, Asset]) -> Quart:
+    page = Quart(__name__, static_folder=None)
+    shell = assets["index.html"]
+
+    @page.get("/static/<path:name>")
+    async def file(name: str) -> Response:
+        asset = assets.get(name)
+        return await _serve(asset) if asset else abort(404)
+
+    @page.get("/", defaults={"path": ""})
+    @page.get("/<path:path>")
+    async def show(path: str) -> Response:
+        return await _serve(shell, 200 if is_known(f"/{path}") else 404)
+
+    @page.after_request
+    async def secure(response: Response) -> Response:
+        response.headers.update(SECURITY_HEADERS)
+        return response
+
+    return page
+
+
+async def _serve(asset: Asset, status: int = 200) -> Response:
+    response = Response(asset.body, status, content_type=asset.content_type)
+    response.headers["Cache-Control"] = "no-cache"
+    if status == 200:
+        response.set_etag(asset.etag)
+        await response.make_conditional(request)
+    return response

@@ -1,0 +1,50 @@
+"""The composition root of the web process: settings in, parts built, served, drained, closed.
+
+Order of stopping: not ready; event streams end, spread over the drain window; the listeners close;
+the client towards the API closes last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from homing.lifecycle import Lifecycle, run
+from homing.log import configure, get
+from homing.serving import internal_app, serve
+from homing.settings import WebSettings, load
+from homing_web.app import build
+from homing_web.pages import read_assets
+from homing_web.proxy import Proxy, open_session
+
+log = get(__name__)
+
+
+def main() -> None:
+    """Run the web process until it is told to stop."""
+    run(serve_web)
+
+
+async def serve_web(lifecycle: Lifecycle) -> None:
+    """Serve the page and `/api` until the lifecycle is stopping."""
+    settings = load(WebSettings)
+    configure(settings, "web")
+    try:
+        async with open_session() as session:
+            await _serve(settings, lifecycle, Proxy(session, settings.api_url))
+    except* OSError as errors:
+        lifecycle.fail("; ".join(str(error) for error in errors.exceptions))
+    log.info("web.stopped")
+
+
+async def _serve(settings: WebSettings, lifecycle: Lifecycle, proxy: Proxy) -> None:
+    stop = asyncio.Event()
+    page = build(read_assets(), proxy)
+    probes = internal_app(lambda: lifecycle.ready)
+    async with asyncio.TaskGroup() as parts:
+        parts.create_task(serve(page, settings.bind, settings.port, stop))
+        parts.create_task(serve(probes, settings.bind, settings.internal_port, stop))
+        lifecycle.started.set()
+        log.info("web.started", port=settings.port, api=settings.api_url)
+        await lifecycle.stopping.wait()
+        await proxy.drain(settings.drain_seconds)
+        stop.set()

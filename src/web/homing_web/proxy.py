@@ -1,0 +1,247 @@
+"""The way of `/api` through the web process: an ASGI application that streams both directions.
+
+browser -> Hypercorn -> `Proxy` -> aiohttp's client -> API, and back, chunk by chunk. Nothing is
+buffered beyond one chunk a side, so a slow reader slows the API's stream itself; when the browser
+leaves, the upstream request is cancelled. It speaks raw ASGI: under a framework's response object a
+client that leaves between the upstream's headers and our first byte would leak the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    DummyCookieJar,
+    TCPConnector,
+)
+from yarl import URL
+
+from homing.log import get
+from homing_web.forwarding import (
+    EVENT_STREAM,
+    Answer,
+    Scope,
+    come_back,
+    end_to_end,
+    header,
+    problem,
+    request_headers,
+    target,
+    wants_events,
+)
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+log = get(__name__)
+
+EXCHANGES_MAX = 25_000
+"""Requests and streams upstream at once; above the API's own cap on streams."""
+CONNECT_SECONDS = 5.0
+EVENTS_SILENCE_SECONDS = 60.0
+"""A stream that says nothing for four heartbeats has lost its API."""
+ANSWER_SILENCE_SECONDS = 330.0
+"""Above the longest wait that the API can be set to (300 s)."""
+SEND_SECONDS = 30.0
+"""A reader that takes nothing for so long is cut."""
+BODY_MAX_BYTES = 8_388_608
+"""Far above what the API takes, so that its own limits answer; here only against no end."""
+RECONNECT_MILLISECONDS = (500, 3000)
+SKIPPED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+class BodyTooLarge(Exception):
+    """The request's body is longer than the proxy takes."""
+
+
+def open_session() -> ClientSession:
+    """The client towards the API: no cookies, no decoding, no total limit."""
+    # Idle connections go before the API's server closes them (Hypercorn: 5 s): a POST on a
+    # connection that is closed at the same moment fails, and must not be repeated by itself.
+    connector = TCPConnector(limit=EXCHANGES_MAX, keepalive_timeout=2.0)
+    return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False)
+
+
+class Proxy:
+    """Passes requests on to the API, and knows the event streams that are open through it."""
+
+    def __init__(self, session: ClientSession, api_url: str) -> None:
+        self._session = session
+        self._api_url = api_url.rstrip("/")
+        self._streams: set[ClientResponse] = set()
+        self._exchanges = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+
+    @property
+    def open_streams(self) -> int:
+        """Event streams that pass through now."""
+        return len(self._streams)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; ends at once when the client leaves."""
+        body: asyncio.Queue[bytes | None] = asyncio.Queue(1)
+        answering = asyncio.create_task(self._answer(scope, body, send))
+        watching = asyncio.create_task(_take_in(receive, body))
+        self._exchanges += 1
+        self._idle.clear()
+        try:
+            await asyncio.wait({answering, watching}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            answering.cancel()
+            watching.cancel()
+            await asyncio.gather(answering, watching, return_exceptions=True)
+            self._exchanges -= 1
+            if not self._exchanges:
+                self._idle.set()
+        if not answering.cancelled():
+            answering.result()
+
+    async def drain(self, seconds: float) -> None:
+        """End the open streams one by one over the window, then wait for what is in hand."""
+        self._draining = True
+        streams = list(self._streams)
+        random.shuffle(streams)
+        try:
+            async with asyncio.timeout(seconds):
+                for response in streams:
+                    response.close()
+                    await asyncio.sleep(seconds / 2 / len(streams))
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("web.drain.cut", exchanges=self._exchanges)
+
+    async def _answer(self, scope: Scope, body: asyncio.Queue[bytes | None], send: Send) -> None:
+        if self._draining and wants_events(scope):
+            await _give(send, come_back(_reconnect()))
+            return
+        try:
+            response = await self._ask(scope, body)
+        except BodyTooLarge:
+            detail = f"A request's body has at most {BODY_MAX_BYTES} bytes."
+            await _give(send, problem(413, "too-large", "Too large", detail))
+            return
+        except (ClientError, TimeoutError, OSError) as error:
+            await _give(send, _away(scope, error))
+            return
+        try:
+            if response.status in (502, 503, 504) and wants_events(scope):
+                await _give(send, come_back(_reconnect()))
+            else:
+                await self._relay(response, send)
+        finally:
+            response.close()
+
+    async def _ask(self, scope: Scope, body: asyncio.Queue[bytes | None]) -> ClientResponse:
+        length = header(scope["headers"], b"content-length")
+        if length and int(length) > BODY_MAX_BYTES:
+            raise BodyTooLarge
+        has_body = (length and int(length) > 0) or header(scope["headers"], b"transfer-encoding")
+        silence = EVENTS_SILENCE_SECONDS if wants_events(scope) else ANSWER_SILENCE_SECONDS
+        sending = _Sending(body)
+        try:
+            return await self._session.request(
+                scope["method"],
+                URL(self._api_url + target(scope), encoded=True),
+                headers=[
+                    (k.decode("latin-1"), v.decode("latin-1")) for k, v in request_headers(scope)
+                ],
+                data=sending.chunks() if has_body else None,
+                allow_redirects=False,
+                skip_auto_headers=SKIPPED,
+                timeout=ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=silence),
+            )
+        except ClientError:
+            if sending.exceeded:
+                raise BodyTooLarge from None
+            raise
+
+    async def _relay(self, response: ClientResponse, send: Send) -> None:
+        events = response.headers.get("Content-Type", "").startswith(EVENT_STREAM.decode())
+        if events:
+            self._streams.add(response)
+        try:
+            headers = end_to_end(response.raw_headers)
+            await _say(send, "start", status=response.status, headers=headers)
+            async for chunk in response.content.iter_any():
+                await _say(send, "body", body=chunk, more_body=True)
+        except ClientError as error:
+            # Returning without an end cuts the connection, so that the client sees it is not whole.
+            # An event stream may end anywhere: its reader drops half an event and comes back.
+            if not events:
+                log.warning("web.upstream.lost", path=response.url.path, why=str(error))
+                return
+        except TimeoutError:
+            log.info("web.reader.cut", path=response.url.path)
+            return
+        finally:
+            self._streams.discard(response)
+        await _say(send, "body", body=b"", more_body=False)
+
+
+class _Sending:
+    """The request's body on its way upstream, counted."""
+
+    def __init__(self, body: asyncio.Queue[bytes | None]) -> None:
+        self._body = body
+        self.exceeded = False
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield until the end of the body; raises past the limit."""
+        size = 0
+        while (chunk := await self._body.get()) is not None:
+            size += len(chunk)
+            if size > BODY_MAX_BYTES:
+                self.exceeded = True
+                raise BodyTooLarge
+            yield chunk
+
+
+async def _take_in(receive: Receive, body: asyncio.Queue[bytes | None]) -> None:
+    """Hand the request's body on; returns when the client has left."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        if message.get("body"):
+            await body.put(message["body"])
+        if not message.get("more_body", False):
+            await body.put(None)
+
+
+async def _say(send: Send, part: str, **fields: Any) -> None:
+    async with asyncio.timeout(SEND_SECONDS):
+        await send({"type": f"http.response.{part}", **fields})
+
+
+async def _give(send: Send, answer: Answer) -> None:
+    length = (b"content-length", str(len(answer.body)).encode())
+    await _say(send, "start", status=answer.status, headers=[*answer.headers, length])
+    await _say(send, "body", body=answer.body, more_body=False)
+
+
+def _away(scope: Scope, error: Exception) -> Answer:
+    """What to answer when the API did not."""
+    log.warning("web.upstream.away", path=scope["path"], why=repr(error))
+    if wants_events(scope):
+        return come_back(_reconnect())
+    if isinstance(error, ClientConnectorError | ConnectionTimeoutError):
+        return problem(
+            503, "unavailable", "Not available", "The API does not answer at the moment."
+        )
+    detail = "The API's answer was lost. Repeat with the same Idempotency-Key: it counts once."
+    return problem(502, "bad-gateway", "Answer lost", detail)
+
+
+def _reconnect() -> int:
+    return random.randint(*RECONNECT_MILLISECONDS)  # noqa: S311 - spreads clients, guards nothing
