@@ -16,6 +16,7 @@ from homing.local.private import Secrets, write_private
 from homing.local.trouble import ServerFailed
 
 START_SECONDS = 30.0
+GREETING_SECONDS = 1.0
 USER = "homing"
 CONFIG = """\
 server_name: {name}
@@ -139,8 +140,8 @@ async def _greets(port: int, name: str) -> bool:
     except OSError:
         return False
     try:
-        line = await reader.readline()
-    except OSError:
+        line = await asyncio.wait_for(reader.readline(), GREETING_SECONDS)
+    except (OSError, TimeoutError):  # a mute stranger on our port; the server's exit tells more
         return False
     finally:
         writer.close()
