@@ -70,7 +70,7 @@ def respond_with_state(_command: Command, _events: Sequence[Event], state: Any) 
     return Response(data=state)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Domain:
     """Everything that Homing needs to know of a domain; offered as an entry point.
 

@@ -29,7 +29,7 @@ class NoParameters(msgspec.Struct, frozen=True):
     """A query without parameters."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Query:
     """One read: a path below the domain's, typed parameters, a SELECT, the type of its rows.
 

@@ -1,0 +1,43 @@
+"""The storage: the only place that speaks Postgres.
+
+`database` holds a pool and turns the driver's errors into ours, `schema` migrates and checks,
+`holding` is who holds which partition, `rounds` is the one transaction in which commands take
+effect, `outcomes` is what the API reads of them, `reading` runs the domains' queries.
+"""
+
+from homing.storage.database import Database, StatementFailed
+from homing.storage.holding import Claimed, Holding
+from homing.storage.outcomes import Outcomes
+from homing.storage.reading import Reading
+from homing.storage.rounds import (
+    DeadLetterRow,
+    EventRow,
+    FenceRow,
+    OutcomeRow,
+    RoundFailed,
+    Rounds,
+    RoundTransaction,
+)
+from homing.storage.schema import check_schema, migrate_schema
+from homing.storage.stream import RecordedStream, record_stream, recorded_stream
+
+__all__ = [
+    "Claimed",
+    "Database",
+    "DeadLetterRow",
+    "EventRow",
+    "FenceRow",
+    "Holding",
+    "OutcomeRow",
+    "Outcomes",
+    "Reading",
+    "RecordedStream",
+    "RoundFailed",
+    "RoundTransaction",
+    "Rounds",
+    "StatementFailed",
+    "check_schema",
+    "migrate_schema",
+    "record_stream",
+    "recorded_stream",
+]

@@ -1,0 +1,67 @@
+"""What the API reads of outcomes: one by id, and the sweep.
+
+The sweep finds what has been committed since the last one, whether it was announced or not. A row
+carries the id of the transaction that wrote it; nothing that commits later can have one below the
+oldest transaction still running when the last sweep looked. So that is where the next one begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from homing.outcome import OwnerToken, Stored, decode_outcome
+from homing.storage.database import Database
+
+_BY_ID = """
+SELECT owner, fingerprint, body FROM homing.outcomes WHERE command_id = ANY($1::uuid[])
+"""
+_HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
+_SINCE = """
+SELECT now.horizon::text, o.xid::text, o.command_id::text, o.owner
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon) now
+LEFT JOIN LATERAL (
+    SELECT xid, command_id, owner FROM homing.outcomes
+    WHERE xid >= $1::text::xid8 AND (xid, command_id) > ($2::text::xid8, $3::uuid)
+    ORDER BY xid, command_id LIMIT $4
+) o ON true
+"""
+NIL = "00000000-0000-0000-0000-000000000000"
+PAGE = 5000
+
+
+class Page(NamedTuple):
+    """A page of what was committed; `horizon` counts only on the first page of a sweep."""
+
+    horizon: int
+    found: list[tuple[str, OwnerToken]]
+    """(command id, owner)."""
+    last: tuple[int, str] | None
+    """Where the next page begins; None if this is the last."""
+
+
+class Outcomes:
+    """Reads of `homing.outcomes`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, command_ids: Sequence[str]) -> list[Stored]:
+        """The outcomes of these commands that there are."""
+        rows = await self._database.fetch(_BY_ID, list(command_ids))
+        return [
+            Stored(owner=row[0], fingerprint=row[1], outcome=decode_outcome(row[2].encode()))
+            for row in rows
+        ]
+
+    async def horizon(self) -> int:
+        """The oldest transaction that is still running."""
+        return int((await self._database.fetch(_HORIZON))[0][0])
+
+    async def since(self, horizon: int, last: tuple[int, str] | None = None) -> Page:
+        """What transactions from `horizon` on have committed, behind `last`."""
+        xid, command_id = last or (0, NIL)
+        rows = await self._database.fetch(_SINCE, str(horizon), str(xid), command_id, PAGE)
+        found = [(row[2], OwnerToken(row[3])) for row in rows if row[2] is not None]
+        more = (int(rows[-1][1]), rows[-1][2]) if len(found) == PAGE else None
+        return Page(int(rows[0][0]), found, more)
