@@ -96,12 +96,8 @@ async def _check_version(cluster: Path) -> None:
         )
 
 
-async def _clear_lock(cluster: Path) -> None:
-    """Remove a dead server's lock file, and wait for one that is still going down.
-
-    Postgres takes any living process with the number in the file for the old server; after a crash
-    that number may be somebody else's.
-    """
+async def until_unused(cluster: Path) -> None:
+    """Wait for a server that is still going down, after its parent was killed."""
     lock = cluster / "postmaster.pid"
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DYING_SECONDS):
@@ -110,7 +106,16 @@ async def _clear_lock(cluster: Path) -> None:
     pid = _holder(lock)
     if pid is not None:
         raise FolderTrouble(f"another Postgres (pid {pid}) runs on {cluster}")
-    lock.unlink(missing_ok=True)
+
+
+async def _clear_lock(cluster: Path) -> None:
+    """Remove a dead server's lock file.
+
+    Postgres takes any living program with the number in the file for the old server; after a crash
+    that number may be somebody else's.
+    """
+    await until_unused(cluster)
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _holder(lock: Path) -> int | None:

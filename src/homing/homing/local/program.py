@@ -17,6 +17,8 @@ from typing import IO
 from homing.local import tether
 from homing.local.account import Account
 
+LONGEST_LINE_BYTES = 1024 * 1024
+
 
 class Program:
     """A child that dies with us."""
@@ -83,5 +85,6 @@ async def start(
         stderr=asyncio.subprocess.STDOUT,
         env=None if environ is None else dict(environ),
         start_new_session=True,
+        limit=LONGEST_LINE_BYTES,
     )
     return Program(running)

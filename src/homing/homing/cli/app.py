@@ -1,0 +1,136 @@
+"""The commands of `homing` and what becomes of their errors.
+
+Exit codes: 0 well ended, 1 something failed, 2 bad usage or bad settings; `homing send` adds its
+own. Errors that Homing knows are one message on standard error, never a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
+
+from homing.cli import starting
+from homing.errors import HomingError, SettingsError
+from homing.local.options import Options
+
+FAILED = 1
+BAD_USAGE = 2
+INTERRUPTED = 130
+
+DEFAULTS = Options()
+Switch = Parameter(negative="")
+
+app = App(
+    name="homing",
+    help="Every accepted command comes home to the client that sent it.",
+    version=lambda: installed_version("homing"),
+    result_action="return_value",
+)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command line; the exit code."""
+    try:
+        result = app(words, exit_on_error=False, print_error=True)
+    except CycloptsError:  # printed already
+        return BAD_USAGE
+    except SettingsError as error:
+        print(f"homing: {error}", file=sys.stderr)
+        return BAD_USAGE
+    except HomingError as error:
+        print(f"homing: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+@app.command
+def up(options: Annotated[Options, Parameter(name="*")] = DEFAULTS) -> None:
+    """Run everything on this machine: NATS, Postgres, API, reactors, web. Ctrl-C stops it all."""
+    starting.up(options)
+
+
+@app.command
+def infra(*, data: Path = Path(".homing"), fresh: Annotated[bool, Switch] = False) -> None:
+    """Run NATS and Postgres alone, for processes in terminals of their own.
+
+    Prints the settings for the other terminals, and keeps them in DATA/env.
+
+    Parameters
+    ----------
+    data
+        The folder that keeps what the servers store.
+    fresh
+        Delete what the servers stored there before starting.
+    """
+    starting.infra(data, fresh)
+
+
+@app.command
+def api() -> None:
+    """Run the HTTP process. Its settings are HOMING_* in the environment."""
+    starting.installed_process("api")
+
+
+@app.command
+def reactor() -> None:
+    """Run a reactor, which applies commands. Its settings are HOMING_* in the environment."""
+    starting.installed_process("reactor")
+
+
+@app.command
+def web() -> None:
+    """Run the server of the page. Its settings are HOMING_* in the environment."""
+    starting.installed_process("web")
+
+
+@app.command
+def migrate() -> None:
+    """Create or update the database's schema, the stream and its consumers."""
+    starting.migrate()
+
+
+@app.command
+def version() -> None:
+    """Print the version."""
+    print(installed_version("homing"))
+
+
+@app.command
+def send(
+    type: str,
+    /,
+    *,
+    json: str,
+    wait: Annotated[float, Parameter(validator=Number(gte=0))] = 10.0,
+    url: Annotated[str, Parameter(env_var="HOMING_URL")] = "http://127.0.0.1:8080",
+    idempotency_key: str | None = None,
+) -> int:
+    """Send a command, wait for its outcome, print the outcome as JSON.
+
+    Exit codes: 0 succeeded, 3 rejected, 4 failed, 5 still pending after the wait, 2 bad input,
+    1 Homing could not be reached or answered something else.
+
+    Parameters
+    ----------
+    type
+        The command's type, as `locations.register`.
+    json
+        Its payload, a JSON object; `-` reads it from standard input.
+    wait
+        How many seconds to wait for the outcome; 0 only submits.
+    url
+        Where Homing serves.
+    idempotency_key
+        Sending again with the same key does not do it again.
+    """
+    from homing.cli.sending import Sending, send_and_print  # noqa: PLC0415 - loads an HTTP client
+
+    return send_and_print(Sending(url, type, json, wait, idempotency_key))
