@@ -1,0 +1,56 @@
+// @ts-check
+/**
+ * Short messages at the edge, and the one live region that speaks. Where it stands: below app.js.
+ *
+ * The toasts themselves are not live, so that a screen reader hears each outcome once.
+ */
+import { h, loop } from "./dom.js";
+
+const STAY_MS = 8000;
+
+/** @typedef {{id: string, state: string, text: string, note?: string, link?: {to: string, text: string}}} Toast */
+
+/**
+ * @param {HTMLElement} box
+ * @param {HTMLElement} voice
+ */
+export function createToasts(box, voice) {
+  /** @param {string} id */
+  const find = (id) => /** @type {HTMLElement[]} */ ([...box.children]).find((one) => one.dataset.id === id);
+
+  /** Show a toast; one with the same id takes the place of the former. @param {Toast} toast */
+  function show({ id, state, text, note, link }) {
+    const close = () => element.remove();
+    const element = h(
+      "li",
+      { class: "toast", data: { id, state } },
+      loop(state),
+      h(
+        "div",
+        {},
+        h("p", { class: "strong" }, text),
+        note && h("p", {}, note),
+        link && h("a", { href: link.to, onclick: close }, link.text),
+      ),
+      h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: close }, "×"),
+    );
+    const former = find(id);
+    former ? former.replaceWith(element) : box.prepend(element);
+    while (box.children.length > 4) box.lastElementChild?.remove();
+    voice.textContent = [text, note].filter(Boolean).join(" ");
+    if (state === "succeeded") fade(element);
+  }
+
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape") box.replaceChildren();
+  });
+
+  return { show, /** @param {string} id */ close: (id) => find(id)?.remove() };
+}
+
+/** Good news leaves by itself, but not while one reads it. @param {HTMLElement} element */
+function fade(element) {
+  const busy = () => element.matches(":hover, :focus-within");
+  const leave = () => (busy() ? setTimeout(leave, 2000) : element.remove());
+  setTimeout(leave, STAY_MS);
+}
