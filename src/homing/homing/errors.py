@@ -48,6 +48,10 @@ class TopologyMismatch(HomingError):
     """The stream, the database and the settings do not belong together:"""
 
 
+class NotMigrated(HomingError):
+    """`homing migrate` has not run yet:"""
+
+
 class SchemaMismatch(HomingError):
     """The database's schema is not the one that this version needs:"""
 

@@ -11,14 +11,17 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import uvloop
 
-from homing.errors import HomingError
+from homing.errors import HomingError, NotMigrated, Unavailable
 from homing.log import get
 
 log = get(__name__)
+T = TypeVar("T")
 
 
 class Lifecycle:
@@ -65,3 +68,18 @@ async def _main(main: Callable[[Lifecycle], Awaitable[None]]) -> str | None:
         loop.add_signal_handler(signum, lifecycle.stopping.set)
     await main(lifecycle)
     return lifecycle.failure
+
+
+async def patiently(what: str, seconds: float, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Try until it answers, saying so; after `seconds` its last error is raised."""
+    deadline = time.monotonic() + seconds
+    pause = 0.1
+    while True:
+        try:
+            return await attempt()
+        except (Unavailable, NotMigrated) as error:
+            if time.monotonic() + pause > deadline:
+                raise
+            log.warning("start.waiting", waiting_for=what, why=str(error))
+        await asyncio.sleep(pause)
+        pause = min(2.0, pause * 2)

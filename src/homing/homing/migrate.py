@@ -6,21 +6,15 @@ rights. It waits for NATS and Postgres to answer, as it is often started togethe
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
 from homing import registry, settings
 from homing.broker import Broker, StreamPlan, connect, ensure
-from homing.errors import TopologyMismatch, Unavailable
-from homing.lifecycle import Lifecycle, run
+from homing.errors import TopologyMismatch
+from homing.lifecycle import Lifecycle, patiently, run
 from homing.log import configure, get
 from homing.settings import MigrateSettings
 from homing.storage import Database, migrate_schema, record_stream
 
 log = get(__name__)
-T = TypeVar("T")
 
 
 def main() -> None:
@@ -72,18 +66,3 @@ async def _stream(config: MigrateSettings, database: Database, broker: Broker) -
             f"partitions, the stream that is there was made at {facts.created_at}: commands that "
             "only the lost one held are gone; decide before anything is applied again"
         )
-
-
-async def patiently(what: str, seconds: float, attempt: Callable[[], Awaitable[T]]) -> T:
-    """Try until it answers, saying so; the last `Unavailable` is raised after `seconds`."""
-    deadline = time.monotonic() + seconds
-    pause = 0.1
-    while True:
-        try:
-            return await attempt()
-        except Unavailable as error:
-            if time.monotonic() + pause > deadline:
-                raise
-            log.warning("start.waiting", waiting_for=what, why=str(error))
-        await asyncio.sleep(pause)
-        pause = min(2.0, pause * 2)

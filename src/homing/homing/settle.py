@@ -26,6 +26,8 @@ class Verdict(NamedTuple):
     status: Status
     state: Any
     """The key's state afterwards; the same object as before if nothing changed."""
+    row: msgspec.Raw | None = None
+    """The state as it will be saved; None if it is not to be."""
     events: Sequence[Event] = ()
     actions: tuple[Action, ...] = ()
     data: msgspec.Raw = NULL
@@ -67,7 +69,8 @@ def _rejected(said: Rejected, state: Any) -> Verdict:
 
 def _succeeded(events: Sequence[Event], state: Any, response: Response) -> Verdict:
     data = msgspec.Raw(msgspec.json.encode(response.data))
-    return Verdict("succeeded", state, tuple(events), tuple(response.actions), data)
+    row = msgspec.Raw(msgspec.json.encode(state)) if events and state is not None else None
+    return Verdict("succeeded", state, row, tuple(events), tuple(response.actions), data)
 
 
 def _check(domain: Domain, state: Any, context: Context) -> None:

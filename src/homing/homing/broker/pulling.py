@@ -47,9 +47,14 @@ class Delivery(NamedTuple):
 
 
 class Pull:
-    """The pull requests of one partition's consumer, and the inbox that they fill."""
+    """The pull requests of one partition's consumer, and the inbox that they fill.
 
-    def __init__(self, broker: Broker, partition: int, deliver: Callable[[Delivery], None]) -> None:
+    `deliver` gets each delivery, and None when a request ended and the next one is due.
+    """
+
+    def __init__(
+        self, broker: Broker, partition: int, deliver: Callable[[Delivery | None], Awaitable[None]]
+    ) -> None:
         self._broker = broker
         self._partition = partition
         self._deliver = deliver
@@ -135,9 +140,10 @@ class Pull:
             self._heard = time.monotonic()
             if not message.reply:
                 self._status(message.headers or {})
+                await self._deliver(None)
                 return
             self._credits -= 1
-            self._deliver(_delivery(message))
+            await self._deliver(_delivery(message))
 
         return receive
 

@@ -13,7 +13,7 @@ from nats.js import api
 from nats.js.errors import APIError, NotFoundError
 
 from homing.broker.connection import Broker
-from homing.errors import BrokerUnavailable, TopologyMismatch
+from homing.errors import BrokerUnavailable, NotMigrated, TopologyMismatch
 from homing.partition import COMMANDS, STREAM, consumer_of
 
 MESSAGE_MAX_BYTES = 262_144
@@ -65,13 +65,13 @@ async def ensure(broker: Broker, plan: StreamPlan) -> StreamFacts:
 
 
 async def verify(broker: Broker, partitions: int) -> StreamFacts:
-    """The stream's facts. Raises `TopologyMismatch` if it is missing or of another size."""
+    """The stream's facts. Raises `NotMigrated` without one, `TopologyMismatch` for a wrong one."""
     try:
         facts = await _find(broker.client.jetstream())
     except (NatsError, TimeoutError) as error:
         raise BrokerUnavailable(str(error)) from error
     if facts is None:
-        raise TopologyMismatch(f"there is no stream {STREAM}; run `homing migrate`")
+        raise NotMigrated(f"there is no stream {STREAM}")
     _same_partitions(facts, partitions)
     return facts
 

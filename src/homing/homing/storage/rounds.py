@@ -17,6 +17,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from msgspec import Raw
+
 from homing.domain import Domain
 from homing.errors import HomingError, StorageUnavailable
 from homing.storage.database import Connection, Database, StatementFailed, translate
@@ -148,8 +150,8 @@ class RoundTransaction:
         """The states of these keys; a key that has none is left out."""
         return await load_states(self._connection, domain, keys)
 
-    async def save_states(self, domain: Domain, states: Mapping[str, Any]) -> None:
-        """Save these states; None removes the row."""
+    async def save_states(self, domain: Domain, states: Mapping[str, Raw | None]) -> None:
+        """Save these states, each in JSON; None removes the row."""
         await save_states(self._connection, domain, states)
 
     async def add_outcomes(self, rows: Sequence[OutcomeRow]) -> None:

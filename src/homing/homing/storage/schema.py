@@ -14,7 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
 
-from homing.errors import SchemaMismatch
+from homing.errors import NotMigrated, SchemaMismatch
 from homing.log import get
 from homing.permissions import POSTGRES
 from homing.storage.database import Connection, Database
@@ -72,21 +72,18 @@ async def migrate_schema(
 
 
 async def check_schema(database: Database, domains: Mapping[str, Traversable]) -> None:
-    """Raises `SchemaMismatch` unless every migration of this version has been applied."""
+    """Raises `NotMigrated` unless every migration of this version has been applied."""
     try:
         rows = await database.fetch("SELECT schema, version FROM homing.schema_migrations")
     except Exception as error:
         if getattr(error, "sqlstate", "") in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
-            raise SchemaMismatch("it is empty; run `homing migrate`") from error
+            raise NotMigrated("the database is empty") from error
         raise
     known = {(row[0], row[1]) for row in rows}
     for schema, folder in all_schemas(domains):
         for migration in read_migrations(folder):
             if (schema, migration.version) not in known:
-                raise SchemaMismatch(
-                    f"{schema}/{migration.version:04}_{migration.title} is not applied; "
-                    "run `homing migrate`"
-                )
+                raise NotMigrated(f"{schema}/{migration.version:04}_{migration.title} is missing")
 
 
 def all_schemas(domains: Mapping[str, Traversable]) -> Iterable[tuple[str, Traversable]]:

@@ -51,8 +51,10 @@ async def load_states(
     return {row[0]: statements.decoder.decode(row[1]) for row in rows}
 
 
-async def save_states(connection: Connection, domain: Domain, states: Mapping[str, Any]) -> None:
-    """Save these states; None removes the row."""
+async def save_states(
+    connection: Connection, domain: Domain, states: Mapping[str, msgspec.Raw | None]
+) -> None:
+    """Save these states, each in JSON; None removes the row."""
     statements = _statements(domain)
     if kept := [state for state in states.values() if state is not None]:
         await connection.execute(statements.save, msgspec.json.encode(kept).decode())

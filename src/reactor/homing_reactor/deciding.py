@@ -1,0 +1,214 @@
+"""Decide a round in memory: from tasks and states to the rows that will be written. Pure.
+
+Each command is settled on its own; what fails leaves its key's state as it was. The order of tasks
+is the order of the stream, per partition and so per key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from homing.broker import Delivery
+from homing.domain import Context
+from homing.envelope import Envelope
+from homing.identity import trace_id
+from homing.outcome import (
+    BODY_MAX_BYTES,
+    CommandId,
+    Outcome,
+    OwnerToken,
+    Position,
+    Timeline,
+    decode_outcome,
+    encode_announcement,
+    now,
+)
+from homing.settle import Verdict, failed, settle
+from homing.storage import DeadLetterRow, EventRow, OutcomeRow
+from homing_reactor.intake import Fault, Task
+
+States = dict[str, dict[str, Any]]
+"""By domain, by key; a key without a state is missing or None."""
+
+
+@dataclass
+class Plan:
+    """What a round writes, and what it announces after the commit."""
+
+    outcomes: list[OutcomeRow] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    dead_letters: list[DeadLetterRow] = field(default_factory=list)
+    changed: dict[str, dict[str, msgspec.Raw | None]] = field(default_factory=dict)
+    types: list[tuple[str, str]] = field(default_factory=list)
+    """(type, status) of each verdict, for the metrics."""
+    repeats: int = 0
+
+    def announcements(self) -> Iterable[tuple[str, str, bytes]]:
+        """(owner, command id, body) each."""
+        for row in self.outcomes:
+            yield row.owner, row.command_id, encode_announcement(row.fingerprint, row.body.encode())
+
+
+class Decider:
+    """Decides rounds."""
+
+    def __init__(self, incarnation: int) -> None:
+        self._incarnation = incarnation
+
+    def decide(
+        self,
+        tasks: Iterable[tuple[int, Task]],
+        known: dict[str, str],
+        states: States,
+        condemned: str | None,
+    ) -> Plan:
+        """The plan of a round of (partition, task).
+
+        `known` are ids that have an outcome, with their fingerprints; `states` is changed on the
+        way. `condemned` is why the only command of the round has to fail, if it has to.
+        """
+        plan = Plan()
+        known = dict(known)
+        for partition, task in tasks:
+            position = Position(self._incarnation, partition, task.delivery.sequence)
+            if task.envelope is None:
+                self._bury(plan, task, position, task.fault or Fault("unreadable", ""), "")
+            elif task.envelope.id in known:
+                self._repeated(plan, task, position, known[task.envelope.id])
+            else:
+                known[task.envelope.id] = task.envelope.fingerprint
+                self._settle(plan, task, position, states, condemned)
+        return plan
+
+    def _settle(
+        self, plan: Plan, task: Task, position: Position, states: States, condemned: str | None
+    ) -> None:
+        envelope = task.envelope
+        assert envelope is not None  # noqa: S101  # the caller looked
+        mine = states.setdefault(task.domain.name, {}) if task.domain else {}
+        verdict = _verdict(task, envelope, mine.get(envelope.key), condemned)
+        body = _body(task.delivery, envelope, verdict, position)
+        if flaw := _flaw(body):
+            verdict = failed(mine.get(envelope.key), flaw.type, flaw.detail)
+            body = _body(task.delivery, envelope, verdict, position)
+        if task.domain and verdict.events:
+            mine[envelope.key] = verdict.state
+            plan.changed.setdefault(task.domain.name, {})[envelope.key] = verdict.row
+        _record(plan, envelope, verdict, body, position)
+        if verdict.status == "failed" and verdict.error is not None:
+            fault = Fault(verdict.error.type, verdict.error.detail)
+            self._bury(plan, task, position, fault, verdict.traceback or "")
+
+    def _repeated(self, plan: Plan, task: Task, position: Position, fingerprint: str) -> None:
+        assert task.envelope is not None  # noqa: S101  # the caller looked
+        plan.repeats += 1
+        if task.envelope.fingerprint != fingerprint:
+            detail = "the same id was used before with another type or payload"
+            self._bury(plan, task, position, Fault("idempotency-conflict", detail), "")
+
+    def _bury(
+        self, plan: Plan, task: Task, position: Position, fault: Fault, traceback: str
+    ) -> None:
+        delivery = task.delivery
+        headers = json.dumps(delivery.headers).replace("\\u0000", "")
+        plan.dead_letters.append(
+            DeadLetterRow(
+                incarnation=position.incarnation,
+                partition=position.partition,
+                sequence=position.sequence,
+                command_id=task.envelope.id if task.envelope else None,
+                subject=delivery.subject,
+                headers=headers,
+                body=delivery.body,
+                reason=f"{fault.type}: {fault.detail}".replace("\0", ""),
+                traceback=traceback.replace("\0", ""),
+            )
+        )
+
+
+def _verdict(task: Task, envelope: Envelope, state: Any, condemned: str | None) -> Verdict:
+    if task.fault is not None:
+        return failed(state, task.fault.type, task.fault.detail)
+    if condemned is not None:
+        return failed(state, "not-applicable", "It was refused by the database.", condemned)
+    assert task.domain is not None and task.command is not None  # noqa: S101, PT018  # no fault
+    context = Context(
+        command_id=CommandId(envelope.id),
+        key=envelope.key,
+        owner=OwnerToken(envelope.owner),
+        accepted_at=envelope.accepted_at,
+    )
+    return settle(task.domain, task.command, state, context)
+
+
+def _body(delivery: Delivery, envelope: Envelope, verdict: Verdict, position: Position) -> bytes:
+    return msgspec.json.encode(
+        Outcome(
+            command_id=envelope.id,
+            type=envelope.type,
+            key=envelope.key,
+            status=verdict.status,
+            actions=verdict.actions,
+            data=verdict.data,
+            error=verdict.error,
+            position=position,
+            timeline=Timeline(
+                accepted_at=envelope.accepted_at,
+                published_at=delivery.published_at,
+                received_at=delivery.received_at,
+                decided_at=now(),
+            ),
+            trace_id=trace_id(envelope.traceparent),
+        )
+    )
+
+
+def _flaw(body: bytes) -> Fault | None:
+    """Why no API could hand this outcome to a client, if so."""
+    if len(body) > BODY_MAX_BYTES:
+        detail = f"its outcome would be {len(body)} bytes, {BODY_MAX_BYTES} are allowed"
+        return Fault("outcome-too-large", detail)
+    try:
+        decode_outcome(body)
+    except msgspec.DecodeError as error:
+        return Fault("outcome-invalid", f"the domain's response or rejection: {error}")
+    return None
+
+
+def _record(
+    plan: Plan, envelope: Envelope, verdict: Verdict, body: bytes, position: Position
+) -> None:
+    plan.types.append((envelope.type, verdict.status))
+    plan.outcomes.append(
+        OutcomeRow(
+            command_id=envelope.id,
+            owner=envelope.owner,
+            type=envelope.type,
+            key=envelope.key,
+            status=verdict.status,
+            body=body.decode(),
+            fingerprint=envelope.fingerprint,
+            incarnation=position.incarnation,
+            partition=position.partition,
+            sequence=position.sequence,
+        )
+    )
+    for ordinal, event in enumerate(verdict.events):
+        plan.events.append(
+            EventRow(
+                command_id=envelope.id,
+                ordinal=ordinal,
+                domain=envelope.type.split(".")[0],
+                type=type(event).__name__,
+                key=envelope.key,
+                body=msgspec.json.encode(event).decode(),
+                incarnation=position.incarnation,
+                partition=position.partition,
+                sequence=position.sequence,
+            )
+        )

@@ -1,0 +1,93 @@
+"""What a delivery is: a command ready to be applied, one that must wait, or one that cannot be.
+
+Pure. Bytes that no reactor will ever read are condemned at once; an unknown type or a newer
+envelope may belong to a newer reactor that is just being rolled out, and waits for it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from homing import envelope as envelopes
+from homing.broker import Delivery
+from homing.commands import Command
+from homing.domain import Domain
+from homing.envelope import Envelope
+from homing.partition import partition_of, subject_of
+from homing.registry import Registry
+
+PATIENCE = timedelta(minutes=10)
+DELAY_MAX_SECONDS = 5.0
+
+
+class Fault(NamedTuple):
+    """Why a delivery cannot be applied: a stable type, and words."""
+
+    type: str
+    detail: str
+
+
+class Task(NamedTuple):
+    """A delivery, read."""
+
+    delivery: Delivery
+    envelope: Envelope | None
+    domain: Domain | None = None
+    command: Command | None = None
+    fault: Fault | None = None
+    wait_seconds: float = 0.0
+    """How long to hold it, and its partition with it, from its arrival."""
+
+
+class Intake:
+    """Reads deliveries of commands."""
+
+    def __init__(self, registry: Registry, partitions: int, *, demo: bool) -> None:
+        self._registry = registry
+        self._partitions = partitions
+        self._demo = demo
+
+    def read(self, partition: int, delivery: Delivery) -> Task:
+        """Never raises: what is wrong with the delivery is in the task."""
+        try:
+            envelope = envelopes.decode(delivery.body)
+        except envelopes.Unreadable as error:
+            return Task(delivery, None, fault=Fault("unreadable", str(error)))
+        except envelopes.Newer as error:
+            fault = Fault("newer-envelope", str(error))
+            return Task(delivery, None, fault=fault, wait_seconds=_patience(delivery))
+        return self._command(partition, delivery, envelope)
+
+    def _command(self, partition: int, delivery: Delivery, envelope: Envelope) -> Task:
+        if partition_of(
+            envelope.key, self._partitions
+        ) != partition or delivery.subject != subject_of(envelope.type, partition):
+            fault = Fault("misplaced", f"{envelope.type} of this key does not belong here")
+            return Task(delivery, envelope, fault=fault)
+        found = self._registry.find(envelope.type)
+        if found is None:
+            fault = Fault("unknown-type", f"no domain has a command {envelope.type}")
+            return Task(delivery, envelope, fault=fault, wait_seconds=_patience(delivery))
+        domain, decoder = found
+        try:
+            command = decoder.decode(envelope.payload)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return Task(delivery, envelope, fault=Fault("invalid-payload", str(error)))
+        if command.key(envelope.id) != envelope.key:
+            return Task(delivery, envelope, fault=Fault("misplaced", "the payload has another key"))
+        return Task(delivery, envelope, domain, command, None, self._delay(delivery, envelope))
+
+    def _delay(self, delivery: Delivery, envelope: Envelope) -> float:
+        """The simulated delay that is left: it counts from the stream's time, not from a claim."""
+        if not self._demo or not envelope.delay_seconds:
+            return 0.0
+        spent = (delivery.received_at - delivery.published_at).total_seconds()
+        return min(DELAY_MAX_SECONDS, max(0.0, envelope.delay_seconds - spent))
+
+
+def _patience(delivery: Delivery) -> float:
+    left = delivery.published_at + PATIENCE - delivery.received_at
+    return min(PATIENCE.total_seconds(), max(0.0, left.total_seconds()))

@@ -1,0 +1,161 @@
+"""`homing reactor`: the composition root of the worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+
+from homing import registry, settings
+from homing.broker import Announcer, Broker, connect, verify, watch_members
+from homing.errors import HomingError, NotMigrated, TopologyMismatch
+from homing.lifecycle import Lifecycle, patiently, run
+from homing.log import configure, get
+from homing.outcome import encode_announcement
+from homing.registry import Registry
+from homing.serving import internal_app, serve
+from homing.settings import ReactorSettings
+from homing.storage import Database, Holding, RecordedStream, Rounds, check_schema, recorded_stream
+from homing_reactor.applying import Applier
+from homing_reactor.deciding import Decider
+from homing_reactor.forming import Caps
+from homing_reactor.held import Surroundings
+from homing_reactor.intake import Intake
+from homing_reactor.lane import Lane
+from homing_reactor.lease import Lease
+from homing_reactor.membership import Membership
+
+log = get(__name__)
+FOREVER = float("inf")
+
+
+def main() -> None:
+    """Read the settings and run until a signal. Exits 1 on failure."""
+    config = settings.load(ReactorSettings)
+    configure(config, "reactor")
+    run(lambda lifecycle: reactor(config, lifecycle))
+
+
+async def reactor(config: ReactorSettings, lifecycle: Lifecycle) -> None:
+    """Serve the probes, wait for NATS and Postgres, react until `lifecycle.stopping`."""
+    ended = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        app = internal_app(lambda: lifecycle.ready)
+        group.create_task(serve(app, config.bind, config.internal_port, ended))
+        work = group.create_task(_work(config, lifecycle))
+        stop = group.create_task(lifecycle.stopping.wait())
+        # A signal while it still waits for a server ends the waiting.
+        await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
+        if not lifecycle.started.is_set():
+            work.cancel()
+        await asyncio.wait((work,))
+        lifecycle.stopping.set()
+        ended.set()
+
+
+async def _work(config: ReactorSettings, lifecycle: Lifecycle) -> None:
+    domains = registry.load()
+    ticks = await patiently(
+        "postgres", FOREVER, lambda: _database(config, size=3, statement_ms=2000)
+    )
+    rounds = await patiently(
+        "postgres", FOREVER, lambda: _database(config, size=1, statement_ms=2000)
+    )
+    broker = await patiently(
+        "nats", FOREVER, lambda: connect(config.nats_url, f"homing-reactor-{os.getpid()}")
+    )
+    try:
+        recorded = await patiently(
+            "homing migrate", FOREVER, lambda: _verified(config, ticks, broker, domains)
+        )
+        await _react(config, lifecycle, domains, (ticks, rounds), broker, recorded)
+    finally:
+        await broker.close()
+        await rounds.close()
+        await ticks.close()
+
+
+async def _database(config: ReactorSettings, *, size: int, statement_ms: int) -> Database:
+    # Below the lease, so that a frozen process does not keep its rows from its successor.
+    idle_ms = int(min(2.0, config.lease_seconds * 0.66) * 1000)
+    return await Database.open(
+        config.postgres_url,
+        size,
+        settings={
+            "application_name": "homing-reactor",
+            "idle_in_transaction_session_timeout": str(idle_ms),
+            "transaction_timeout": "4000",
+            "statement_timeout": str(statement_ms),
+            "lock_timeout": str(statement_ms // 2),
+        },
+        command_timeout=4.0,
+        statement_cache_size=config.statement_cache_size,
+    )
+
+
+async def _verified(
+    config: ReactorSettings, database: Database, broker: Broker, domains: Registry
+) -> RecordedStream:
+    """What `homing migrate` left; not there yet is waited for, another stream is refused."""
+    folders = {name: domain.migrations for name, domain in domains.domains.items()}
+    await check_schema(database, folders)
+    facts = await verify(broker, config.partitions)
+    recorded = await recorded_stream(database)
+    if recorded is None:
+        raise NotMigrated("the database does not know its stream")
+    if recorded[:2] != (facts.created_at, facts.partitions):
+        raise TopologyMismatch(f"the database belongs to the stream of {recorded.created_at}")
+    return recorded
+
+
+async def _react(
+    config: ReactorSettings,
+    lifecycle: Lifecycle,
+    domains: Registry,
+    databases: tuple[Database, Database],
+    broker: Broker,
+    recorded: RecordedStream,
+) -> None:
+    ticks, rounds = databases
+    instance = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
+    lease, announcer = Lease(config.lease_seconds), Announcer(broker)
+    holding = Holding(ticks, instance, config.lease_seconds)
+    intake = Intake(domains, config.partitions, demo=config.demo == "on")
+    lane: Lane
+
+    around = Surroundings(broker, intake, lease, lambda: lane.kick())
+    membership = Membership(
+        instance, config.partitions, holding, announcer, around,
+        lambda claimed: reannounce(holding, announcer, claimed, config.round_max_commands),
+    )  # fmt: skip
+    applier = Applier(Rounds(rounds), domains, Decider(recorded.incarnation))
+    caps = Caps(config.round_max_commands, config.round_max_bytes)
+    lane = Lane(applier, announcer, lease, caps, membership.held)
+    broker.on_doubt(membership.reset_all)
+    await watch_members(broker, membership.look)
+    async with asyncio.TaskGroup() as group:
+        pulse = group.create_task(broker.pulse(lifecycle.fail))
+        lifecycle.started.set()
+        log.info("reactor.started", instance=instance, domains=sorted(domains.domains))
+        laning = group.create_task(lane.run(lifecycle.stopping))
+        await membership.run(lifecycle.stopping)
+        lane.kick()
+        await laning
+        pulse.cancel()
+
+
+async def reannounce(
+    holding: Holding, announcer: Announcer, claimed: Sequence[int], limit: int
+) -> None:
+    """Announce the last outcomes again: the last holder may have died before it could."""
+    try:
+        recent = await holding.recent_outcomes(claimed, limit)
+    except HomingError as error:
+        log.warning("outcomes.not_announced_again", why=str(error))
+        return
+    said = [
+        (row.owner, row.command_id, encode_announcement(row.fingerprint, row.body.encode()))
+        for row in recent
+    ]
+    await announcer.outcomes(said)

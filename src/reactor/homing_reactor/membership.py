@@ -1,0 +1,209 @@
+"""Which partitions this reactor holds: renew the lease, claim a fair share, release the surplus.
+
+Everything is in Postgres, where the effects are. A tick each second, or at once on a hint, compares
+the tables with what runs here. This is for speed; the fence of each round is the safety.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+from homing import telemetry
+from homing.broker import Announcer, Broker
+from homing.errors import HomingError
+from homing.log import get
+from homing.outcome import now
+from homing.storage import Claimed, Holding
+from homing_reactor.held import Held, Surroundings
+from homing_reactor.lease import Lease
+from homing_reactor.share import fair_share
+from homing_reactor.suspicion import Suspicion
+
+log = get(__name__)
+TICK_SECONDS = 1.0
+DEBOUNCE_SECONDS = 0.01
+RETRY_SECONDS = 0.2
+LEAVE_SECONDS = 5.0
+Reannounce = Callable[[Sequence[int]], Awaitable[None]]
+
+
+class Membership:
+    """The partitions in hand, and the lease on them."""
+
+    def __init__(
+        self,
+        instance: str,
+        partitions: int,
+        holding: Holding,
+        announcer: Announcer,
+        around: Surroundings,
+        reannounce: Reannounce,
+    ) -> None:
+        self.instance = instance
+        self._partitions = partitions
+        self._holding = holding
+        self._announcer = announcer
+        self._around = around
+        self._lease: Lease = around.lease
+        self._broker: Broker = around.broker
+        self._reannounce = reannounce
+        self._held: dict[int, Held] = {}
+        self._remembered: dict[int, Suspicion] = {}
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._disconnected_at: float | None = None
+
+    def held(self) -> list[Held]:
+        """The partitions in hand, in any state."""
+        return list(self._held.values())
+
+    def look(self) -> None:
+        """Somebody joined, released or left."""
+        self._wake.set()
+
+    def reset_all(self, why: str) -> None:
+        """Messages may have been missed on every partition."""
+        for held in self._held.values():
+            held.mark_unclean(why)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Tick until `stopping`, then leave."""
+        stop = asyncio.create_task(stopping.wait())
+        while not stopping.is_set():
+            self._wake.clear()
+            await self._try_tick()
+            wake = asyncio.create_task(self._wake.wait())
+            pace = TICK_SECONDS * random.uniform(0.9, 1.0)  # noqa: S311  # jitter
+            await asyncio.wait((wake, stop), timeout=pace, return_when=asyncio.FIRST_COMPLETED)
+            wake.cancel()
+            await asyncio.sleep(DEBOUNCE_SECONDS)
+        stop.cancel()
+        await self._leave()
+
+    async def _try_tick(self) -> None:
+        try:
+            await self._tick()
+        except HomingError as error:
+            self._lease.missed()
+            log.warning("lease.not_renewed", why=str(error), left=round(self._lease.left, 2))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _tick(self) -> None:
+        sent_at = time.monotonic()
+        standing = await self._holding.renew()
+        self._lease.renewed(sent_at)
+        for held in self._held.values():
+            if standing.held.get(held.partition) != held.epoch and not held.stopped:
+                log.info("partition.lost", partition=held.partition, epoch=held.epoch)
+                held.stop()
+        if standing.joined:
+            await self._announcer.members()
+        share = 0 if self._cut_off() else fair_share(self.instance, standing.live, self._partitions)
+        await self._balance(share, standing.held)
+        if random.random() < 0.02:  # noqa: S311  # now and then, by whoever
+            await self._holding.forget_dead()
+        for held in self._held.values():
+            await held.refill()
+        self._around.kick()
+        telemetry.PARTITIONS_HELD.set(len(self._held))
+
+    def _cut_off(self) -> bool:
+        """Without NATS for a lease, others should hold what we hold."""
+        if self._broker.connected:
+            self._disconnected_at = None
+            return False
+        self._disconnected_at = self._disconnected_at or time.monotonic()
+        return time.monotonic() - self._disconnected_at > self._lease.seconds
+
+    async def _balance(self, share: int, recorded: dict[int, int]) -> None:
+        active = [held for held in self._held.values() if not held.stopped]
+        # Recorded as ours, but not running here: claimed again below, or given back.
+        orphans = [partition for partition in recorded if partition not in self._held]
+        spare = max(0, share - len(active))
+        if len(orphans) > spare:
+            await self._give_back({p: recorded[p] for p in orphans[spare:]})
+        if len(active) > share:
+            surplus = sorted(active, key=lambda held: (held.busy, len(held.waiting)))
+            for held in surplus[: len(active) - share]:
+                self._start(self._release(held))
+        elif spare and self._broker.connected:
+            await self._claim(spare)
+
+    async def _claim(self, limit: int) -> None:
+        claims = await self._holding.claim(
+            list(self._held), limit, take_expired=self._lease.may_take_expired
+        )
+        for claim in claims:
+            self._hold(claim)
+        if claims:
+            log.info("partitions.claimed", count=len(claims), held=len(self._held))
+            self._start(self._reannounce([claim.partition for claim in claims]))
+
+    def _hold(self, claim: Claimed) -> None:
+        telemetry.CLAIMS.labels("expired" if claim.previous else "free").inc()
+        held = Held(
+            claim.partition, claim.epoch, claim.checkpoint, claim.checkpoint_at, self._around
+        )
+        remembered = self._remembered.pop(claim.partition, None)
+        if remembered and remembered.until > claim.checkpoint:
+            held.suspicion = remembered
+        self._held[claim.partition] = held
+        self._start(self._keep(held))
+
+    async def _keep(self, held: Held) -> None:
+        """Run a partition to its end; only then may it be claimed again by this process."""
+        try:
+            await held.run()
+        finally:
+            if held.suspicion.suspected:
+                self._remembered[held.partition] = held.suspicion
+            del self._held[held.partition]
+            self._wake.set()
+
+    async def _release(self, held: Held) -> None:
+        held.stop()
+        await held.ended.wait()
+        await self._give_back({held.partition: held.epoch})
+
+    async def _give_back(self, epochs: dict[int, int]) -> None:
+        try:
+            await self._holding.release(epochs)
+        except HomingError as error:
+            # It stays recorded as ours; the next tick sees that it is not running.
+            log.warning("partitions.not_released", why=str(error))
+            return
+        log.info("partitions.released", count=len(epochs))
+        await self._announcer.members()
+
+    async def _leave(self) -> None:
+        """Finish the rounds, release everything, take the lease back, tell the others."""
+        started = now()
+        epochs = {held.partition: held.epoch for held in self._held.values()}
+        for held in self._held.values():
+            held.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LEAVE_SECONDS)
+        try:
+            if epochs:
+                await self._holding.release(epochs)
+            await self._holding.leave()
+            await self._announcer.members()
+            await self._announcer.flush(2)
+        except HomingError as error:
+            log.warning("reactor.left_without_release", why=str(error))
+        spent = (now() - started).total_seconds()
+        log.info("reactor.left", released=len(epochs), seconds=round(spent, 3))
+
+    def _start(self, work: Coroutine[Any, Any, None] | Awaitable[None]) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("partition.task_failed", error=repr(error))
