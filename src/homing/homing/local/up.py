@@ -7,9 +7,12 @@ web, wait until all are ready, watch. The stopping goes the other way round.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import aiohttp
 
@@ -33,13 +36,23 @@ def run(options: Options) -> None:
     file = options.ports_file
     if file is not None and not file.absolute().parent.is_dir():
         raise FolderTrouble(f"the folder of --ports-file {file} does not exist.")
-    if file is not None:
-        file.unlink(missing_ok=True)  # who waits for it must not read that of an earlier run
     folder = DataFolder(options.data)
-    with folder.held():
+    with folder.held(), _absent_before_and_after(file):
         chosen = plan.choose_ports(options)
         folder.note(plan.origin(chosen.web))
         asyncio.run(Up(options, folder, chosen, Screen(sys.stdout)).run())
+
+
+@contextlib.contextmanager
+def _absent_before_and_after(file: Path | None) -> Iterator[None]:
+    """Who waits for the ports file must not read that of an earlier run."""
+    try:
+        if file is not None:
+            file.unlink(missing_ok=True)
+        yield
+    finally:
+        if file is not None:
+            file.unlink(missing_ok=True)
 
 
 class Up:
