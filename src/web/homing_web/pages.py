@@ -2,6 +2,8 @@
 
 Held in memory with an ETag of their content (a file's time says nothing in a wheel or an image), so
 that a browser revalidates with one short round trip and never shows the page of an older version.
+Comments that stand on lines of their own are for those who read the source, and are served as empty
+lines: a fifth of the bytes, and every line keeps its number.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+_COMMENT = re.compile(rb"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*\n", re.DOTALL | re.MULTILINE)
 # The page's own routes; every other path gets the same shell with a 404, and the page says so.
 _KNOWN = re.compile(r"/|/locations/?|/locations/[^/]+")
 SECURITY_HEADERS = {
@@ -62,4 +65,6 @@ def is_known(path: str) -> bool:
 
 def _asset(path: Path) -> Asset:
     body = path.read_bytes()
+    if path.suffix == ".js":
+        body = _COMMENT.sub(lambda match: b"\n" * match[0].count(b"\n"), body)
     return Asset(body, _TYPES[path.suffix], hashlib.sha256(body).hexdigest()[:20])

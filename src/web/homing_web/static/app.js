@@ -20,7 +20,7 @@ const toasts = createToasts(part("toasts"), part("voice"));
 const list = createListView(client, activity);
 const router = createRouter(part("main"), [
   [/^\/(?:locations\/?)?$/, list],
-  [/^\/locations\/new$/, createCreateView(client, activity, (to) => router.go(to))],
+  [/^\/locations\/new$/, createCreateView(client, activity, toasts, (to) => router.go(to))],
   [/^\/locations\/([^/]+)$/, createDetailView(client)],
   [/.*/, missingView],
 ]);

@@ -21,7 +21,7 @@ export function h(tag, props = {}, ...children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value != null) element.setAttribute(name, String(value));
   }
-  element.append(...children.flat().filter((child) => child || child === ""));
+  for (const child of children.flat()) if (child) element.append(child);
   return element;
 }
 

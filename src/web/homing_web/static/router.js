@@ -31,8 +31,9 @@ export function createRouter(main, routes) {
       break;
     }
     for (const link of document.querySelectorAll("nav a")) {
-      const here = link.getAttribute("href") === (path === "/" ? "/locations" : path);
-      here ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
+      const href = link.getAttribute("href") ?? "";
+      const here = path === "/" ? "/locations" : path;
+      link.setAttribute("aria-current", here === href ? "page" : String(here.startsWith(href)));
     }
     if (!moved) return;
     scrollTo(0, 0);

@@ -45,7 +45,9 @@ export function createToasts(box, voice) {
     if (event.key === "Escape") box.replaceChildren();
   });
 
-  return { show, /** @param {string} id */ close: (id) => find(id)?.remove() };
+  /** @param {string} id */
+  const close = (id) => find(id)?.remove();
+  return { show, close };
 }
 
 /** Good news leaves by itself, but not while one reads it. @param {HTMLElement} element */

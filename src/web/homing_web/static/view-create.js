@@ -12,10 +12,11 @@ const REACHED = { sending: 1, retrying: 0, accepted: 2, late: 2, succeeded: 4, r
 /**
  * @param {ReturnType<typeof import("./client.js").createClient>} client
  * @param {ReturnType<typeof import("./activity.js").createActivity>} activity
+ * @param {ReturnType<typeof import("./toasts.js").createToasts>} toasts
  * @param {(to: string) => void} go
  * @returns {import("./router.js").View}
  */
-export function createCreateView(client, activity, go) {
+export function createCreateView(client, activity, toasts, go) {
   return ({ query, left }) => {
     const former = activity.find(query.get("from") ?? "");
     const send = h("button", { type: "submit", class: "button" }, "Register");
@@ -47,6 +48,8 @@ export function createCreateView(client, activity, go) {
       way.replaceChildren(...wayOf(entry));
       way.hidden = false;
     };
+    /** What is said at the form need not be said twice. */
+    const quiet = () => toasts.close(current);
     activity.watch(draw, left);
     const off = client.on("submitted", ({ submission }) => (current ||= submission.id));
     left.addEventListener("abort", off);
@@ -62,10 +65,13 @@ export function createCreateView(client, activity, go) {
       const delay = options.slow && !waits.querySelector(".demo").hidden ? options.delay : 0;
       current = ""; // the next `submitted` is this one
       try {
-        const answer = await client.submit(REGISTER, { name, category, description }, { ...options, delay });
+        const sending = client.submit(REGISTER, { name, category, description }, { ...options, delay });
+        way.scrollIntoView({ block: "nearest" });
+        const answer = await sending;
         if (left.aborted) return; // the person has moved on; the toast tells
         const redirect = answer.actions?.find((/** @type {any} */ action) => action.type === "redirect");
         if (answer.status === "succeeded" && redirect) go(redirect.to);
+        if (answer.status === "rejected" || answer.status === "failed") quiet();
         if (answer.status === "rejected") object(answer.error.fields ?? {}, answer.error.detail || answer.error.title);
         if (answer.status === "failed") complain([`The command failed. Quote its id: ${answer.command_id}`]);
       } catch (problem) {
