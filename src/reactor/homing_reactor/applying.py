@@ -14,6 +14,7 @@ from homing.registry import Registry
 from homing.storage import FenceRow, Rounds, RoundTransaction
 from homing_reactor.deciding import Decider, Plan, States
 from homing_reactor.forming import Batch
+from homing_reactor.held import Held
 
 
 class Applied(NamedTuple):
@@ -36,7 +37,7 @@ class Applier:
         self._decider = decider
         self._check_known = check_known
 
-    async def apply(self, batches: Sequence[Batch], condemned: str | None) -> Applied:
+    async def apply(self, batches: Sequence[Batch[Held]], condemned: str | None) -> Applied:
         """Apply a round. Raises `RoundFailed`, or whatever our own code raised; then nothing is."""
         async with self._rounds.transaction() as transaction:
             ours = await transaction.fence([_fence(batch) for batch in batches])
@@ -46,7 +47,7 @@ class Applier:
         return Applied(ours, plan)
 
     async def _decide(
-        self, transaction: RoundTransaction, batches: Sequence[Batch], condemned: str | None
+        self, transaction: RoundTransaction, batches: Sequence[Batch[Held]], condemned: str | None
     ) -> Plan:
         tasks = [(batch.held.partition, task) for batch in batches for task in batch.tasks]
         ids = [task.envelope.id for _, task in tasks if task.envelope]
@@ -56,7 +57,7 @@ class Applier:
             states[domain.name] = await transaction.load_states(domain, sorted(keys))
         return self._decider.decide(tasks, known, states, condemned)
 
-    def _keys(self, batches: Sequence[Batch]) -> dict[Domain, set[str]]:
+    def _keys(self, batches: Sequence[Batch[Held]]) -> dict[Domain, set[str]]:
         keys: dict[Domain, set[str]] = {}
         for batch in batches:
             for task in batch.tasks:
@@ -74,6 +75,6 @@ class Applier:
         await transaction.add_dead_letters(plan.dead_letters)
 
 
-def _fence(batch: Batch) -> FenceRow:
+def _fence(batch: Batch[Held]) -> FenceRow:
     held, last = batch.held, batch.tasks[-1].delivery
     return FenceRow(held.partition, held.epoch, held.checkpoint, last.sequence, last.published_at)

@@ -7,17 +7,36 @@ own, in turn with the others', so that a poisoned one does not stop the rest.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from homing_reactor.held import Held
-from homing_reactor.intake import Task
+from homing_reactor.intake import Task, Waiting
+from homing_reactor.suspicion import Suspicion
 
 
-class Batch(NamedTuple):
+class Candidate(Protocol):
+    """What a round needs to know of a partition."""
+
+    checkpoint: int
+    suspicion: Suspicion
+    waiting: deque[Waiting]
+
+    @property
+    def open(self) -> bool:
+        """Whether it may join a round."""
+
+    def take(self, count: int) -> list[Task]:
+        """Hand out the next `count` tasks for a round."""
+
+
+H = TypeVar("H", bound=Candidate)
+
+
+class Batch(NamedTuple, Generic[H]):
     """Consecutive tasks of one partition."""
 
-    held: Held
+    held: H
     tasks: list[Task]
 
 
@@ -28,14 +47,14 @@ class Caps(NamedTuple):
     bytes: int
 
 
-class Formed(NamedTuple):
+class Formed(NamedTuple, Generic[H]):
     """A round, or how long to wait for one (None: until something comes)."""
 
-    batches: list[Batch]
+    batches: list[Batch[H]]
     wait_seconds: float | None
 
 
-def form(partitions: Sequence[Held], caps: Caps, turn: int, now: float) -> Formed:
+def form(partitions: Sequence[H], caps: Caps, turn: int, now: float) -> Formed[H]:
     """Take the tasks of the next round out of the partitions."""
     candidates = [held for held in partitions if held.open and held.waiting]
     ready = [held for held in candidates if _due(held) <= now]
@@ -50,18 +69,18 @@ def form(partitions: Sequence[Held], caps: Caps, turn: int, now: float) -> Forme
     return Formed(_share(others[start:] + others[:start], caps, now), None)
 
 
-def _due(held: Held) -> float:
+def _due(held: Candidate) -> float:
     return max(held.waiting[0].due, held.suspicion.not_before)
 
 
-def _together(suspects: list[Held]) -> list[Held]:
+def _together(suspects: list[H]) -> list[H]:
     """Those of the widest round that is still allowed; fewest tries first."""
     width = max(held.suspicion.width for held in suspects)
     equals = [held for held in suspects if held.suspicion.width == width]
     return sorted(equals, key=lambda held: (held.suspicion.tries, held.checkpoint))[:width]
 
 
-def _share(partitions: list[Held], caps: Caps, now: float) -> list[Batch]:
+def _share(partitions: list[H], caps: Caps, now: float) -> list[Batch[H]]:
     chosen = partitions[: caps.commands]
     even = max(1, caps.commands // len(chosen))
     ready = [_ready(held, caps.commands, now) for held in chosen]
@@ -71,7 +90,7 @@ def _share(partitions: list[Held], caps: Caps, now: float) -> list[Batch]:
         more = min(left, count - counts[index])
         counts[index] += more
         left -= more
-    batches: list[Batch] = []
+    batches: list[Batch[H]] = []
     room = caps.bytes
     for held, count in zip(chosen, counts, strict=True):
         count, room = _within(held, count, room, first=not batches)
@@ -80,7 +99,7 @@ def _share(partitions: list[Held], caps: Caps, now: float) -> list[Batch]:
     return batches
 
 
-def _ready(held: Held, most: int, now: float) -> int:
+def _ready(held: Candidate, most: int, now: float) -> int:
     """How many of its tasks, from the first on, may be applied now."""
     suspicion = held.suspicion
     most = min(most, suspicion.length)
@@ -93,7 +112,7 @@ def _ready(held: Held, most: int, now: float) -> int:
     return count
 
 
-def _within(held: Held, count: int, room: int, *, first: bool) -> tuple[int, int]:
+def _within(held: Candidate, count: int, room: int, *, first: bool) -> tuple[int, int]:
     """As many of `count` as fit; the very first task always does."""
     fits = 0
     for waiting in list(held.waiting)[:count]:

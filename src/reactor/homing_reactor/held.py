@@ -16,7 +16,7 @@ from typing import NamedTuple
 from homing.broker import Broker, Delivery, Pull, read_message
 from homing.errors import BrokerUnavailable
 from homing.log import get
-from homing_reactor.intake import Intake, Task
+from homing_reactor.intake import Intake, Task, Waiting
 from homing_reactor.lease import Lease
 from homing_reactor.sequence import Sequence
 from homing_reactor.suspicion import Suspicion
@@ -33,13 +33,6 @@ class Surroundings(NamedTuple):
     lease: Lease
     kick: Callable[[], None]
     """Something waits to be applied."""
-
-
-class Waiting(NamedTuple):
-    """A task, and from when on it may be applied (monotonic)."""
-
-    task: Task
-    due: float
 
 
 class Held:

@@ -42,6 +42,13 @@ class Task(NamedTuple):
     """How long to hold it, and its partition with it, from its arrival."""
 
 
+class Waiting(NamedTuple):
+    """A task, and from when on it may be applied (monotonic)."""
+
+    task: Task
+    due: float
+
+
 class Intake:
     """Reads deliveries of commands."""
 

@@ -69,7 +69,7 @@ class Lane:
         except TimeoutError:
             pass
 
-    async def _round(self, batches: Sequence[Batch]) -> None:
+    async def _round(self, batches: Sequence[Batch[Held]]) -> None:
         started = time.monotonic()
         try:
             applied = await self._applier.apply(batches, _condemned(batches))
@@ -83,7 +83,7 @@ class Lane:
             for batch in batches:
                 await batch.held.round_over()
 
-    def _committed(self, batches: Sequence[Batch], applied: Applied, started: float) -> None:
+    def _committed(self, batches: Sequence[Batch[Held]], applied: Applied, started: float) -> None:
         for held, tasks in batches:
             if held.partition in applied.ours:
                 held.applied(tasks[-1])
@@ -102,13 +102,13 @@ class Lane:
                 partition=letter.partition, sequence=letter.sequence,
             )  # fmt: skip
 
-    async def _tell(self, batches: Sequence[Batch], applied: Applied) -> None:
+    async def _tell(self, batches: Sequence[Batch[Held]], applied: Applied) -> None:
         await self._announcer.outcomes(applied.plan.announcements())
         for held, tasks in batches:
             if held.partition in applied.ours and held.open_after_round:
                 await self._announcer.applied(tasks[-1].delivery.reply)
 
-    async def _failed(self, batches: Sequence[Batch], error: Exception) -> None:
+    async def _failed(self, batches: Sequence[Batch[Held]], error: Exception) -> None:
         verdict = judge(error)
         telemetry.ROUNDS_FAILED.labels(verdict.name.lower()).inc()
         log.warning(
@@ -134,7 +134,7 @@ class Lane:
         await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311  # jitter
 
 
-def _condemned(batches: Sequence[Batch]) -> str | None:
+def _condemned(batches: Sequence[Batch[Held]]) -> str | None:
     """Why the only command of this round has to fail, if it has used up its tries."""
     held, tasks = batches[0]
     if len(batches) == 1 and len(tasks) == 1 and held.suspicion.condemned:

@@ -176,7 +176,7 @@ class Membership:
             # It stays recorded as ours; the next tick sees that it is not running.
             log.warning("partitions.not_released", why=str(error))
             return
-        log.info("partitions.released", count=len(epochs))
+        log.debug("partitions.released", count=len(epochs))
         await self._announcer.members()
 
     async def _leave(self) -> None:

@@ -1,0 +1,57 @@
+"""Owners, ids, fingerprints, traces."""
+
+import re
+from datetime import UTC, datetime
+from uuid import UUID
+
+from homing.identity import (
+    ID_PATTERN,
+    created_at,
+    derived_command_id,
+    fingerprint,
+    new_command_id,
+    owner_token,
+    trace_id,
+    traceparent,
+)
+
+
+def test_owner_tokens_tell_issuer_and_subject_apart() -> None:
+    """Moving a character from issuer to subject is another owner; the token fits a subject."""
+    assert owner_token("a", "bc") != owner_token("ab", "c")
+    assert re.fullmatch(r"[A-Za-z0-9_-]{22}", owner_token("anonymous", "x"))
+
+
+def test_a_new_id_is_a_v7_that_tells_its_time() -> None:
+    """The time in an id is when the command was accepted."""
+    command_id = new_command_id()
+    made = created_at(command_id)
+    assert UUID(command_id).version == 7
+    assert made is not None
+    assert abs((datetime.now(UTC) - made).total_seconds()) < 5
+
+
+def test_a_derived_id_is_the_same_for_a_repeat_and_differs_between_owners() -> None:
+    """An idempotency key belongs to its owner."""
+    one, other = owner_token("anonymous", "1"), owner_token("anonymous", "2")
+    assert derived_command_id(one, "k") == derived_command_id(one, "k")
+    assert derived_command_id(one, "k") != derived_command_id(other, "k")
+    assert UUID(derived_command_id(one, "k")).version == 8
+    assert ID_PATTERN.fullmatch(derived_command_id(one, "k"))
+    assert created_at(derived_command_id(one, "k")) is None
+
+
+def test_a_fingerprint_covers_type_and_payload() -> None:
+    """Neither can change unseen."""
+    assert fingerprint("a.b", b"{}") != fingerprint("a.c", b"{}")
+    assert fingerprint("a.b", b"{}") != fingerprint("a.b", b"[]")
+
+
+def test_a_sent_trace_goes_on_and_a_broken_one_is_replaced() -> None:
+    """Hostile or malformed trace headers start a new trace (W3C Trace Context, section 3.2)."""
+    sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    assert trace_id(traceparent(sent)) == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert traceparent(sent).endswith("-01")
+    assert traceparent(sent) != sent
+    for broken in (None, "", "00-" + "0" * 32 + "-00f067aa0ba902b7-01", "x" * 9999, sent + "\r\n"):
+        assert re.fullmatch(r"[0-9a-f]{32}", trace_id(traceparent(broken)))

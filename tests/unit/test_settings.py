@@ -1,0 +1,39 @@
+"""Settings: read once, every problem named."""
+
+from pathlib import Path
+
+import pytest
+
+from homing.errors import SettingsError
+from homing.settings import ApiSettings, ReactorSettings, WebSettings, load
+
+
+def test_every_problem_is_listed_at_once() -> None:
+    """An operator mends all of them in one go."""
+    with pytest.raises(SettingsError) as caught:
+        load(ApiSettings, {"HOMING_PORT": "x", "HOMING_DEMO": "maybe", "HOMING_PARTITIONS": "0"})
+    text = str(caught.value)
+    for name in ("PORT", "DEMO", "PARTITIONS", "NATS_URL", "POSTGRES_URL", "SESSION_KEYS"):
+        assert f"HOMING_{name}" in text
+
+
+def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
+    """`…_FILE` names a file that holds the value."""
+    file = tmp_path / "url"
+    file.write_text("postgresql://secret\n")
+    got = load(
+        ReactorSettings, {"HOMING_NATS_URL": "nats://x", "HOMING_POSTGRES_URL_FILE": str(file)}
+    )
+    assert got.postgres_url == "postgresql://secret"
+
+
+def test_a_missing_secret_file_is_a_problem_with_its_name(tmp_path: Path) -> None:
+    """Not a traceback."""
+    with pytest.raises(SettingsError, match=r"HOMING_API_URL.*No such file"):
+        load(WebSettings, {"HOMING_API_URL_FILE": str(tmp_path / "none")})
+
+
+def test_no_secret_has_a_default() -> None:
+    """A process without secrets does not start."""
+    with pytest.raises(SettingsError, match="HOMING_SESSION_KEYS is not set"):
+        load(ApiSettings, {"HOMING_NATS_URL": "nats://x", "HOMING_POSTGRES_URL": "postgresql://x"})
