@@ -1,0 +1,1 @@
+"""What tests share: real servers, processes of ours, clients. Nothing here asserts."""
