@@ -1,4 +1,4 @@
-"""Real NATS and Postgres for tests: one pair of servers per run, everything in them new per test."""
+"""Real NATS and Postgres for tests: one pair of servers per run, all in them new per test."""
 
 from __future__ import annotations
 
@@ -80,11 +80,17 @@ class Place:
             await client.close()
 
 
-@asynccontextmanager
-async def running_servers() -> AsyncIterator[Servers]:
-    """NATS and Postgres in a folder that another account can enter, for runs as root."""
+def open_folder() -> Path:
+    """A folder that another account can enter: as root, Postgres runs under one."""
     folder = Path(tempfile.mkdtemp(prefix="homing-test-"))
     folder.chmod(0o755)
+    return folder
+
+
+@asynccontextmanager
+async def running_servers() -> AsyncIterator[Servers]:
+    """NATS and Postgres on free ports."""
+    folder = open_folder()
     servers = Servers(LocalNats(folder / "nats"), LocalPostgres(folder / "postgres"))
     try:
         await asyncio.gather(servers.nats.start(), servers.postgres.start())
