@@ -58,8 +58,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     status: Status
     actions: tuple[Action, ...] = ()
-    data: Annotated[Raw, Meta(description="What the domain answers: the read model.")] = Raw(
-        b"null"
+    data: Annotated[Raw, Meta(description="What the domain answers: the read model.")] = (
+        msgspec.field(default_factory=lambda: Raw(b"null"))
     )
     error: OutcomeError | None = None
     position: Position

@@ -67,6 +67,10 @@ class ApiSettings(Connected, frozen=True, kw_only=True):
     """How long a submit retries its publish before it answers 503; covers a leader's election."""
     publish_concurrency: Annotated[int, Meta(ge=1, le=1024)] = 128
     """Publishes in flight; more bring nothing (measured on one server)."""
+    body_max_bytes: Annotated[int, Meta(ge=1024, le=245_760)] = 131_072
+    """Of one command; the stream takes 256 KiB, the envelope included."""
+    batch_max_bytes: Annotated[int, Meta(ge=1024)] = 4_194_304
+    """Of many commands in one request."""
     commands_in_flight: Annotated[int, Meta(ge=1)] = 2000
     """Submits between arrival and answer; above it 503."""
     waits_max: Annotated[int, Meta(ge=1)] = 5000

@@ -24,3 +24,14 @@ REPEATS = Counter("homing_commands_repeated_total", "Deliveries of a command tha
 ROUND_SECONDS = Histogram("homing_round_seconds", "A round, fence to commit", buckets=_SECONDS)
 ROUND_COMMANDS = Histogram("homing_round_commands", "Commands in a round", buckets=_COMMANDS)
 ROUNDS_FAILED = Counter("homing_rounds_failed_total", "Rounds not committed", ["verdict"])
+
+# --- the API ---
+SUBMITTED = Counter("homing_commands_submitted_total", "Submits", ["type", "result"])
+PUBLISH_SECONDS = Histogram(
+    "homing_publish_seconds", "A publish, with its retries, until the ack", buckets=_SECONDS
+)
+WAITS_HELD = Gauge("homing_waits_held", "Responses that are held open for an outcome")
+STREAMS_OPEN = Gauge("homing_streams_open", "Open event streams")
+STREAMS_ENDED = Counter("homing_streams_ended_total", "Event streams that ended", ["reason"])
+EVENTS_SENT = Counter("homing_outcomes_sent_total", "Outcomes told to a client", ["over"])
+SWEPT = Counter("homing_outcomes_swept_total", "Outcomes that no announcement had brought")

@@ -8,7 +8,14 @@ from homing.broker.announcing import Announcer, watch_members, watch_outcomes
 from homing.broker.connection import Broker, connect
 from homing.broker.publishing import Publisher, Receipt
 from homing.broker.pulling import Delivery, Pull
-from homing.broker.topology import StreamFacts, StreamPlan, ensure, read_message, verify
+from homing.broker.topology import (
+    StreamFacts,
+    StreamPlan,
+    ensure,
+    last_sequence,
+    read_message,
+    verify,
+)
 
 __all__ = [
     "Announcer",
@@ -21,6 +28,7 @@ __all__ = [
     "StreamPlan",
     "connect",
     "ensure",
+    "last_sequence",
     "read_message",
     "verify",
     "watch_members",

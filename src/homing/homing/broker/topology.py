@@ -99,6 +99,20 @@ async def read_message(broker: Broker, sequence: int) -> dict[str, Any] | None:
     }
 
 
+async def last_sequence(broker: Broker) -> int:
+    """The last sequence that the stream has given out."""
+    if not broker.connected:
+        raise BrokerUnavailable("not connected")
+    try:
+        answer = await broker.client.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=2)
+    except (NatsError, TimeoutError) as error:
+        raise BrokerUnavailable(str(error)) from error
+    said = json.loads(answer.data)
+    if refused := said.get("error"):
+        raise BrokerUnavailable(str(refused))
+    return int(said["state"]["last_seq"])
+
+
 def _microseconds(text: str) -> str:
     """RFC 3339 with nanoseconds, as Go writes it, cut to what Python and Postgres can hold."""
     seconds, _, fraction = text.rstrip("Z").partition(".")

@@ -7,7 +7,7 @@ effect, `outcomes` is what the API reads of them, `reading` runs the domains' qu
 
 from homing.storage.database import Database, StatementFailed
 from homing.storage.holding import Claimed, Holding
-from homing.storage.outcomes import Outcomes
+from homing.storage.outcomes import NIL, Bounds, Outcomes, Placed
 from homing.storage.reading import Reading
 from homing.storage.rounds import (
     DeadLetterRow,
@@ -22,6 +22,8 @@ from homing.storage.schema import check_schema, migrate_schema
 from homing.storage.stream import RecordedStream, record_stream, recorded_stream
 
 __all__ = [
+    "NIL",
+    "Bounds",
     "Claimed",
     "Database",
     "DeadLetterRow",
@@ -30,6 +32,7 @@ __all__ = [
     "Holding",
     "OutcomeRow",
     "Outcomes",
+    "Placed",
     "Reading",
     "RecordedStream",
     "RoundFailed",

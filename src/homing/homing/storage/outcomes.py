@@ -1,4 +1,4 @@
-"""What the API reads of outcomes: one by id, and the sweep.
+"""What the API reads of outcomes: by id, by owner, and the sweep.
 
 The sweep finds what has been committed since the last one, whether it was announced or not. A row
 carries the id of the transaction that wrote it; nothing that commits later can have one below the
@@ -8,9 +8,9 @@ oldest transaction still running when the last sweep looked. So that is where th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from homing.outcome import OwnerToken, Stored, decode_outcome
+from homing.outcome import Outcome, OwnerToken, Stored, decode_outcome
 from homing.storage.database import Database
 
 _BY_ID = """
@@ -26,6 +26,21 @@ LEFT JOIN LATERAL (
     ORDER BY xid, command_id LIMIT $4
 ) o ON true
 """
+_BOUNDS = """
+SELECT pg_snapshot_xmin(now)::text, pg_snapshot_xmax(now)::text,
+       (SELECT timeline_id FROM pg_control_checkpoint())
+FROM pg_current_snapshot() now
+"""
+_OWN_SINCE = """
+SELECT xid::text, command_id::text, fingerprint, body FROM homing.outcomes
+WHERE owner = $1 AND xid >= $2::text::xid8 AND (xid, command_id) > ($2::text::xid8, $3::uuid)
+ORDER BY xid, command_id LIMIT $4
+"""
+_OWN_BEFORE = """
+SELECT xid::text, command_id::text, fingerprint, body FROM homing.outcomes
+WHERE owner = $1 AND xid <= $2::text::xid8 AND (xid, command_id) < ($2::text::xid8, $3::uuid)
+ORDER BY xid DESC, command_id DESC LIMIT $4
+"""
 NIL = "00000000-0000-0000-0000-000000000000"
 PAGE = 5000
 
@@ -40,6 +55,22 @@ class Page(NamedTuple):
     """Where the next page begins; None if this is the last."""
 
 
+class Bounds(NamedTuple):
+    """Where the database is now."""
+
+    oldest_running: int
+    next_xid: int
+    timeline: int
+    """Counts promotions and restores to a point in time: transaction ids of two may collide."""
+
+
+class Placed(NamedTuple):
+    """An outcome, and where it stands among its owner's."""
+
+    xid: int
+    stored: Stored
+
+
 class Outcomes:
     """Reads of `homing.outcomes`."""
 
@@ -49,10 +80,7 @@ class Outcomes:
     async def read(self, command_ids: Sequence[str]) -> list[Stored]:
         """The outcomes of these commands that there are."""
         rows = await self._database.fetch(_BY_ID, list(command_ids))
-        return [
-            Stored(owner=row[0], fingerprint=row[1], outcome=decode_outcome(row[2].encode()))
-            for row in rows
-        ]
+        return [Stored(owner=row[0], fingerprint=row[1], outcome=_decoded(row[2])) for row in rows]
 
     async def horizon(self) -> int:
         """The oldest transaction that is still running."""
@@ -65,3 +93,30 @@ class Outcomes:
         found = [(row[2], OwnerToken(row[3])) for row in rows if row[2] is not None]
         more = (int(rows[-1][1]), rows[-1][2]) if len(found) == PAGE else None
         return Page(int(rows[0][0]), found, more)
+
+    async def bounds(self) -> Bounds:
+        """Where the database is now."""
+        row = (await self._database.fetch(_BOUNDS))[0]
+        return Bounds(int(row[0]), int(row[1]), row[2])
+
+    async def own_since(
+        self, owner: OwnerToken, xid: int, command_id: str, limit: int
+    ) -> list[Placed]:
+        """An owner's outcomes behind (xid, command id), oldest first."""
+        rows = await self._database.fetch(_OWN_SINCE, owner, str(xid), command_id, limit)
+        return [_placed(owner, row) for row in rows]
+
+    async def own_before(
+        self, owner: OwnerToken, xid: int, command_id: str, limit: int
+    ) -> list[Placed]:
+        """An owner's outcomes before (xid, command id), newest first."""
+        rows = await self._database.fetch(_OWN_BEFORE, owner, str(xid), command_id, limit)
+        return [_placed(owner, row) for row in rows]
+
+
+def _placed(owner: OwnerToken, row: Any) -> Placed:
+    return Placed(int(row[0]), Stored(owner=owner, fingerprint=row[2], outcome=_decoded(row[3])))
+
+
+def _decoded(body: str) -> Outcome:
+    return decode_outcome(body.encode())

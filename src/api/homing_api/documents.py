@@ -1,0 +1,269 @@
+"""The OpenAPI 3.1 document, from the domains' own structs. Pure.
+
+msgspec makes the JSON Schemas; here they are put at the paths. Every command has a path of its own
+in it, though one route serves them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from homing.commands import Command
+from homing.domain import Domain
+from homing.identity import ID_PATTERN
+from homing.outcome import Outcome
+from homing.queries import Query
+from homing.registry import Registry
+from homing_api import events
+from homing_api.answering import Accepted, VerdictDocument
+from homing_api.problems import CONTENT_TYPE as PROBLEM
+from homing_api.problems import ProblemDocument
+from homing_api.querying import Paging
+
+Schema = dict[str, Any]
+REF = "#/components/schemas/{name}"
+JSON = "application/json"
+
+
+class SessionDocument(msgspec.Struct, frozen=True):
+    """Who you are to Homing."""
+
+    owner: str
+    """Your token: outcomes are told to it alone."""
+    demo: bool
+    """Whether commands may ask for a simulated delay."""
+
+
+class Schemas:
+    """The JSON Schemas of everything that the API takes and gives."""
+
+    def __init__(self, registry: Registry) -> None:
+        domains = registry.domains.values()
+        queries = [query for domain in domains for query in domain.queries]
+        types: list[type] = [
+            *(command for domain in domains for command in domain.commands),
+            *(query.row for query in queries),
+            *(query.parameters for query in queries),
+            *(Accepted, Outcome, Paging, ProblemDocument, SessionDocument, VerdictDocument),
+        ]
+        unique = list(dict.fromkeys(types))
+        schemas, self.components = msgspec.json.schema_components(unique, ref_template=REF)
+        self._by_type = dict(zip(unique, schemas, strict=True))
+
+    def ref(self, kind: type) -> Schema:
+        """A reference to a type's schema."""
+        return self._by_type[kind]
+
+    def properties(self, kind: type) -> Mapping[str, Schema]:
+        """The schema of each field of a struct."""
+        name = self._by_type[kind]["$ref"].rsplit("/", 1)[1]
+        properties: Mapping[str, Schema] = self.components[name].get("properties", {})
+        return properties
+
+    def required(self, kind: type) -> Iterable[str]:
+        """The fields of a struct that must be there."""
+        name = self._by_type[kind]["$ref"].rsplit("/", 1)[1]
+        required: Iterable[str] = self.components[name].get("required", ())
+        return required
+
+
+def openapi(registry: Registry) -> bytes:
+    """The document, as JSON."""
+    schemas = Schemas(registry)
+    paths: dict[str, Any] = _fixed(schemas)
+    for domain in registry.domains.values():
+        for command in domain.commands:
+            paths[f"/api/commands/{command.command_type}"] = {"post": _submit(schemas, command)}
+        for query in domain.queries:
+            path = f"/api/{domain.name}{query.path}"
+            paths[path] = {"get": _query(schemas, domain, query)}
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Homing",
+                "version": version("homing"),
+                "description": "Send a command; its outcome comes home.",
+            },
+            "servers": [{"url": "/"}],
+            "paths": paths,
+            "components": {"schemas": schemas.components, "securitySchemes": _SECURITY},
+        }
+    )
+
+
+_SECURITY = {"session": {"type": "apiKey", "in": "cookie", "name": "homing_session"}}
+_OWN: list[dict[str, list[str]]] = [{"session": []}]
+_ID = {
+    "name": "command_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": f"^{ID_PATTERN.pattern}$"},
+}
+
+
+def _fixed(schemas: Schemas) -> dict[str, Any]:
+    """What there is whatever the domains are."""
+    said = schemas.ref
+    status = {
+        "operationId": "status",
+        "tags": ["outcomes"],
+        "summary": "The outcome of a command, or that it is pending",
+        "security": _OWN,
+        "parameters": [
+            _ID,
+            _query_parameter(
+                "seq",
+                {"type": "integer", "minimum": 1, "maximum": SEQUENCE_MAX},
+                "The command's place in the stream, as its Location has it; lets the API prove "
+                "that a pending command exists.",
+            ),
+        ],
+        "responses": {
+            "200": _body("The outcome, or `pending`", {"anyOf": [said(Outcome), said(Accepted)]}),
+            **_problems(schemas, 401, 404, 410, 422, 503),
+        },
+    }
+    listen = {
+        "operationId": "events",
+        "tags": ["outcomes"],
+        "summary": "The outcome of a command, when it comes",
+        "description": "Events: `outcome` (data: the outcome), after which the stream ends; "
+        "`pending`, once, when the timeout runs out; `ping`.",
+        "security": _OWN,
+        "parameters": [
+            _ID,
+            _query_parameter(
+                "timeout",
+                {"type": "number", "minimum": 0, "maximum": TIMEOUT_MAX},
+                "Seconds after which `pending` is said; the stream stays open.",
+            ),
+        ],
+        "responses": {
+            "200": {
+                "description": "An event stream",
+                "content": {events.CONTENT_TYPE: {"schema": {"type": "string"}}},
+            },
+            "204": {"description": "You were told; do not come again"},
+            **_problems(schemas, 401, 404, 422),
+        },
+    }
+    session = {
+        "operationId": "session",
+        "tags": ["session"],
+        "summary": "Make sure of the anonymous session's cookie",
+        "responses": {"200": _body("Who you are", said(SessionDocument))},
+    }
+    return {
+        "/api/session": {"get": session},
+        "/api/commands/{command_id}": {"get": status},
+        "/api/commands/{command_id}/events": {"get": listen},
+    }
+
+
+SEQUENCE_MAX = 2**53
+TIMEOUT_MAX = 3600
+
+
+def _submit(schemas: Schemas, command: type[Command]) -> Schema:
+    text = {"type": "string"}
+    return {
+        "operationId": command.command_type,
+        "tags": [command.command_type.split(".")[0]],
+        "summary": (command.__doc__ or command.command_type).strip().splitlines()[0],
+        "parameters": [
+            _header("Prefer", text, "`wait=N`: hold the response up to N seconds for the outcome"),
+            _header("Idempotency-Key", text, "A repeat with the same key is the same command"),
+        ],
+        "requestBody": {"required": True, "content": {JSON: {"schema": schemas.ref(command)}}},
+        "responses": {
+            "200": _body("It succeeded in time", schemas.ref(Outcome)),
+            "202": {
+                **_body("It is stored, and will end in an outcome", schemas.ref(Accepted)),
+                "headers": {
+                    "Location": {"description": "The status", "schema": text},
+                    "Link": {"description": 'The events, as rel="monitor"', "schema": text},
+                },
+                "links": {
+                    "status": _link("status", seq="$response.body#/position/sequence"),
+                },
+            },
+            "409": _problem("It was rejected", schemas.ref(VerdictDocument)),
+            "500": _problem("It failed", schemas.ref(VerdictDocument)),
+            **_problems(schemas, 400, 413, 415, 422, 429, 503),
+        },
+    }
+
+
+def _query(schemas: Schemas, domain: Domain, query: Query) -> Schema:
+    kinds: list[type] = [query.parameters, Paging] if query.order else [query.parameters]
+    parameters = [
+        _query_parameter(name, schema, schema.get("description", ""), name in query.path_parameters)
+        for kind in kinds
+        for name, schema in schemas.properties(kind).items()
+    ]
+    row = schemas.ref(query.row)
+    page = {
+        "type": "object",
+        "required": ["items", "next"],
+        "properties": {
+            "items": {"type": "array", "items": row},
+            "next": {"type": ["string", "null"], "description": "The path of the next page"},
+        },
+    }
+    return {
+        "operationId": f"{domain.name}{query.path}".replace("/", "."),
+        "tags": [domain.name],
+        "summary": query.summary,
+        "parameters": parameters,
+        "responses": {
+            "200": _body("A page" if query.order else "The row", page if query.order else row),
+            **_problems(schemas, *(() if query.order else (404,)), 422, 503),
+        },
+    }
+
+
+def _link(operation: str, **parameters: str) -> Schema:
+    return {
+        "operationId": operation,
+        "parameters": {"command_id": "$response.body#/command_id", **parameters},
+    }
+
+
+def _header(name: str, schema: Schema, description: str) -> Schema:
+    return {"name": name, "in": "header", "schema": schema, "description": description}
+
+
+def _query_parameter(name: str, schema: Schema, description: str, in_path: bool = False) -> Schema:
+    where = {"in": "path", "required": True} if in_path else {"in": "query"}
+    return {"name": name, **where, "schema": schema, "description": description}
+
+
+def _body(description: str, schema: Schema) -> Schema:
+    return {"description": description, "content": {JSON: {"schema": schema}}}
+
+
+def _problem(description: str, schema: Schema) -> Schema:
+    return {"description": description, "content": {PROBLEM: {"schema": schema}}}
+
+
+_TITLES = {
+    400: "Malformed",
+    401: "No session",
+    404: "Not found",
+    410: "No longer kept",
+    413: "Too large",
+    415: "Not JSON",
+    422: "Not valid",
+    429: "Too many requests",
+    503: "Not available now; see Retry-After",
+}
+
+
+def _problems(schemas: Schemas, *statuses: int) -> Schema:
+    problem = schemas.ref(ProblemDocument)
+    return {str(status): _problem(_TITLES[status], problem) for status in statuses}

@@ -1,0 +1,174 @@
+"""`homing api`: the composition root of the HTTP process.
+
+Order of stopping: not ready; held responses are answered; streams end, spread over the drain
+window; the listeners close; NATS and Postgres close last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+
+from homing import registry, settings
+from homing.broker import Broker, Publisher, connect, verify, watch_outcomes
+from homing.errors import NotMigrated, TopologyMismatch
+from homing.lifecycle import Lifecycle, patiently, run
+from homing.log import configure, get
+from homing.registry import Registry
+from homing.serving import internal_app, serve
+from homing.settings import ApiSettings
+from homing.storage import (
+    Database,
+    Outcomes,
+    Reading,
+    RecordedStream,
+    check_schema,
+    recorded_stream,
+)
+from homing_api.hub import Hub
+from homing_api.querying import Queries
+from homing_api.routes import Parts, build
+from homing_api.session import Sessions
+from homing_api.status import Status
+from homing_api.streaming import Streaming
+from homing_api.streams import Caps, Streams
+from homing_api.submitting import Limits, Loop, Submitter
+from homing_api.sweeping import Sweeper
+
+log = get(__name__)
+FOREVER = float("inf")
+SWEEP_CONNECTIONS = 2
+
+
+def main() -> None:
+    """Read the settings and serve until a signal. Exits 1 on failure."""
+    config = settings.load(ApiSettings)
+    configure(config, "api")
+    run(lambda lifecycle: api(config, lifecycle))
+
+
+async def api(config: ApiSettings, lifecycle: Lifecycle) -> None:
+    """Serve the probes, wait for NATS and Postgres, serve until `lifecycle.stopping`."""
+    ended = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        probes = internal_app(lambda: lifecycle.ready)
+        group.create_task(serve(probes, config.bind, config.internal_port, ended))
+        work = group.create_task(_work(config, lifecycle))
+        stop = group.create_task(lifecycle.stopping.wait())
+        # A signal while it still waits for a server ends the waiting.
+        await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
+        if not lifecycle.started.is_set():
+            work.cancel()
+        await asyncio.wait((work,))
+        lifecycle.stopping.set()
+        ended.set()
+
+
+@dataclass(frozen=True)
+class Servers:
+    """What the process is connected to."""
+
+    broker: Broker
+    reads: Database
+    sweeps: Database
+    """Its own, so that no flood of queries keeps outcomes from those who wait for them."""
+
+
+async def _work(config: ApiSettings, lifecycle: Lifecycle) -> None:
+    domains = registry.load()
+    reads = await patiently("postgres", FOREVER, lambda: _database(config, config.pool_size))
+    sweeps = await patiently("postgres", FOREVER, lambda: _database(config, SWEEP_CONNECTIONS))
+    broker = await patiently(
+        "nats", FOREVER, lambda: connect(config.nats_url, f"homing-api-{os.getpid()}")
+    )
+    servers = Servers(broker, reads, sweeps)
+    try:
+        recorded = await patiently(
+            "homing migrate", FOREVER, lambda: _verified(config, servers, domains)
+        )
+        await _serve(config, lifecycle, domains, servers, recorded)
+    finally:
+        await broker.close()
+        await sweeps.close()
+        await reads.close()
+
+
+async def _database(config: ApiSettings, size: int) -> Database:
+    return await Database.open(
+        config.postgres_url,
+        size,
+        settings={"application_name": "homing-api", "statement_timeout": "4000"},
+        statement_cache_size=config.statement_cache_size,
+    )
+
+
+async def _verified(config: ApiSettings, servers: Servers, domains: Registry) -> RecordedStream:
+    """What `homing migrate` left; not there yet is waited for, another stream is refused."""
+    folders = {name: domain.migrations for name, domain in domains.domains.items()}
+    await check_schema(servers.reads, folders)
+    facts = await verify(servers.broker, config.partitions)
+    recorded = await recorded_stream(servers.reads)
+    if recorded is None:
+        raise NotMigrated("the database does not know its stream")
+    if recorded[:2] != (facts.created_at, facts.partitions):
+        raise TopologyMismatch(f"the database belongs to the stream of {recorded.created_at}")
+    return recorded
+
+
+async def _serve(
+    config: ApiSettings,
+    lifecycle: Lifecycle,
+    domains: Registry,
+    servers: Servers,
+    recorded: RecordedStream,
+) -> None:
+    outcomes = Outcomes(servers.sweeps)
+    hub = Hub(outcomes.read)
+    sweeper = Sweeper(hub, outcomes, await outcomes.horizon())
+    streams = Streams(
+        Caps(config.streams_per_owner, config.streams_max, config.stream_lifetime_seconds)
+    )
+    publisher = Publisher(
+        servers.broker, config.publish_concurrency, config.publish_deadline_seconds
+    )
+    loop = Loop(publisher, servers.broker, hub, outcomes, sweeper)
+    limits = Limits(config.commands_in_flight, config.waits_max, config.wait_max_seconds)
+    retention = timedelta(days=config.outcome_retention_days)
+    reads = Outcomes(servers.reads)
+    app = build(
+        Parts(
+            settings=config,
+            registry=domains,
+            sessions=Sessions(config.session_keys),
+            submitter=Submitter(loop, limits, recorded.incarnation, lifecycle.stopping),
+            status=Status(reads, servers.broker, recorded.incarnation, retention),
+            queries=Queries(Reading(servers.reads)),
+            streams=streams,
+            streaming=Streaming(streams, hub, reads, sweeper, recorded.incarnation),
+        )
+    )
+    servers.broker.on_doubt(sweeper.kick)
+    await watch_outcomes(servers.broker, hub.announced)
+    closed = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        background = [
+            group.create_task(work)
+            for work in (
+                hub.read_stored(),
+                sweeper.run(),
+                streams.tick(),
+                servers.broker.pulse(lifecycle.fail),
+            )
+        ]
+        serving = group.create_task(serve(app, config.bind, config.port, closed))
+        lifecycle.started.set()
+        log.info("api.started", port=config.port, domains=sorted(domains.domains))
+        await lifecycle.stopping.wait()
+        await streams.drain(config.drain_seconds)
+        closed.set()
+        await serving
+        for task in background:
+            task.cancel()
+    log.info("api.stopped")

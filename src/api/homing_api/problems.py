@@ -1,0 +1,76 @@
+"""Problem documents (RFC 9457): every error that the API answers, with a stable `type`. Pure.
+
+A `Problem` may be raised anywhere below a route; `routes` turns it into the response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """What is wrong with one field of the payload, or one parameter."""
+
+    field: str
+    detail: str
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of an error."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    errors: tuple[FieldError, ...] = ()
+    command_id: str | None = None
+    """Of a command whose fate is not known, or that the problem is about."""
+
+
+class Problem(Exception):
+    """An answer that is not a success."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        detail: str = "",
+        *,
+        errors: tuple[FieldError, ...] = (),
+        headers: Mapping[str, str] | None = None,
+        command_id: str | None = None,
+    ) -> None:
+        """`kind` names the problem for programs; its words are its title."""
+        super().__init__(f"{kind}: {detail}")
+        self.headers = dict(headers or {})
+        self.document = ProblemDocument(
+            type=f"/problems/{kind}",
+            title=kind.replace("-", " ").capitalize(),
+            status=status,
+            detail=detail,
+            errors=errors,
+            command_id=command_id,
+        )
+
+
+def unavailable(
+    what: str, *, retry_after_seconds: int = 2, command_id: str | None = None
+) -> Problem:
+    """503: something that is needed does not answer now."""
+    headers = {"Retry-After": str(retry_after_seconds)}
+    return Problem(503, "unavailable", what, headers=headers, command_id=command_id)
+
+
+def overloaded(status: int, what: str) -> Problem:
+    """429 for one client's excess, 503 for everybody's."""
+    return Problem(status, "overloaded", what, headers={"Retry-After": "1"})
+
+
+def invalid(errors: tuple[FieldError, ...], detail: str = "") -> Problem:
+    """422: readable, but not acceptable."""
+    said = detail or "; ".join(f"{error.field}: {error.detail}" for error in errors)
+    return Problem(422, "invalid", said, errors=errors)

@@ -1,0 +1,215 @@
+"""The way in: every public route, and how its request becomes a call and its result a response.
+
+Nothing is decided here. A `Problem` that is raised below becomes its document; whatever else is
+raised is logged and answered as a 500 that tells nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from quart import Quart, Response, request
+from werkzeug.exceptions import HTTPException
+
+from homing import telemetry
+from homing.domain import Domain
+from homing.log import get
+from homing.outcome import OwnerToken
+from homing.queries import Query
+from homing.registry import Registry
+from homing.settings import ApiSettings
+from homing_api import events
+from homing_api.answering import JSON, Answer, accepted, outcome_answer, pending_answer
+from homing_api.docs_page import docs_page
+from homing_api.documents import SEQUENCE_MAX, TIMEOUT_MAX, SessionDocument, openapi
+from homing_api.prefer import wait_seconds
+from homing_api.problems import CONTENT_TYPE, FieldError, Problem, invalid
+from homing_api.querying import Queries
+from homing_api.receiving import receive
+from homing_api.session import Session, Sessions, keep
+from homing_api.status import Status, command_id_of
+from homing_api.streaming import Streaming
+from homing_api.streams import Streams, come_again
+from homing_api.submitting import Submitted, Submitter
+from homing_api.wrapping import Asked, Wrapped, idempotency_key, wrap
+
+log = get(__name__)
+DELAY_MAX_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the routes call."""
+
+    settings: ApiSettings
+    registry: Registry
+    sessions: Sessions
+    submitter: Submitter
+    status: Status
+    queries: Queries
+    streams: Streams
+    streaming: Streaming
+
+
+def build(parts: Parts) -> Quart:
+    """The application."""
+    app = Quart(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = parts.settings.batch_max_bytes
+    app.url_map.strict_slashes = False
+    app.register_blueprint(docs_page(openapi(parts.registry)))
+    _sessions(app, parts)
+    _commands(app, parts)
+    for domain in parts.registry.domains.values():
+        for query in domain.queries:
+            _query(app, parts, domain, query)
+    _errors(app)
+    return app
+
+
+def _sessions(app: Quart, parts: Parts) -> None:
+    @app.get("/api/session")
+    async def session() -> Response:
+        mine = parts.sessions.ensured(request)
+        said = SessionDocument(mine.owner, parts.settings.demo == "on")
+        return _respond(Answer(200, JSON, msgspec.json.encode(said), {}), mine)
+
+
+def _commands(app: Quart, parts: Parts) -> None:
+    @app.post("/api/commands/<command_type>")
+    async def submit(command_type: str) -> Response:
+        body = await _body(parts.settings.body_max_bytes)
+        content_type = request.headers.get("Content-Type", "")
+        received = receive(parts.registry, command_type, content_type, body)
+        session = parts.sessions.ensured(request)
+        wrapped = wrap(received, session.owner, parts.settings.partitions, _asked(parts.settings))
+        wait = wait_seconds(request.headers.getlist("Prefer"))
+        answer = _answer(wrapped, await parts.submitter.submit(wrapped, wait))
+        telemetry.SUBMITTED.labels(command_type, str(answer.status)).inc()
+        return _respond(answer, session)
+
+    @app.get("/api/commands/<command_id>")
+    async def status(command_id: str) -> Response:
+        session = parts.sessions.required(request)
+        sequence = _number("seq", 1, SEQUENCE_MAX, whole=True)
+        found = await parts.status.look_up(
+            session.owner, command_id_of(command_id), None if sequence is None else int(sequence)
+        )
+        return _respond(Answer(200, JSON, msgspec.json.encode(found), {}), session)
+
+    @app.get("/api/commands/<command_id>/events")
+    async def subscribe(command_id: str) -> Response:
+        owner = parts.sessions.required(request).owner
+        wanted = command_id_of(command_id)
+        timeout = _number("timeout", 0, TIMEOUT_MAX)
+        if request.headers.get("Last-Event-ID") == wanted:
+            return Response(b"", 204)  # told before; an EventSource stops only at this
+        return _stream(parts, owner, parts.streaming.of_command(owner, wanted, timeout))
+
+
+def _query(app: Quart, parts: Parts, domain: Domain, query: Query) -> None:
+    async def answer(**inside: str) -> Response:
+        said = [*inside.items(), *request.args.items(multi=True)]
+        found = await parts.queries.answer(domain, query, request.path, said)
+        return _respond(Answer(200, JSON, msgspec.json.encode(found), {}))
+
+    path = f"/api/{domain.name}{query.path}".replace("{", "<").replace("}", ">")
+    app.add_url_rule(path, f"query {domain.name}{query.path}", answer, methods=["GET"])
+
+
+def _errors(app: Quart) -> None:
+    @app.errorhandler(Problem)
+    async def problem(error: Problem) -> Response:
+        body = msgspec.json.encode(error.document)
+        return _respond(Answer(error.document.status, CONTENT_TYPE, body, error.headers))
+
+    @app.errorhandler(HTTPException)
+    async def refused(error: HTTPException) -> Response:
+        kind = error.name.lower().replace(" ", "-")
+        allowed = getattr(error, "valid_methods", None)
+        headers = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
+        said = Problem(error.code or 500, kind, error.description or "", headers=headers)
+        return await problem(said)
+
+    @app.errorhandler(Exception)
+    async def broken(error: Exception) -> Response:
+        log.error("request.failed", path=request.path, exc_info=error)
+        return await problem(Problem(500, "internal-error", "Something here is broken."))
+
+
+async def _body(most: int) -> bytes:
+    body: bytes = await request.get_data(cache=False, as_text=False)  # type: ignore[assignment]  # Quart types the flag as bool
+    if len(body) > most:
+        raise Problem(413, "too-large", f"A command has at most {most} bytes.")
+    return body
+
+
+def _asked(settings: ApiSettings) -> Asked:
+    return Asked(
+        idempotency_key=idempotency_key(request.headers.get("Idempotency-Key")),
+        traceparent=request.headers.get("traceparent"),
+        delay_seconds=_delay() if settings.demo == "on" else 0.0,
+    )
+
+
+def _delay() -> float:
+    text = request.headers.get("Homing-Demo-Delay", "0")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= DELAY_MAX_SECONDS:
+        detail = f"Homing-Demo-Delay has to be a number of seconds up to {DELAY_MAX_SECONDS:g}."
+        raise Problem(400, "bad-delay", detail)
+    return seconds
+
+
+def _answer(wrapped: Wrapped, submitted: Submitted) -> Answer:
+    if submitted.outcome is not None:
+        telemetry.EVENTS_SENT.labels("response").inc()
+        answer = outcome_answer(submitted.outcome.outcome)
+    else:
+        answer = pending_answer(accepted(wrapped, submitted.position))
+    if submitted.waited is not None:
+        answer.headers["Preference-Applied"] = f"wait={submitted.waited:g}"
+    return answer
+
+
+def _number(name: str, least: float, most: float, *, whole: bool = False) -> float | None:
+    """A number in the query string. Raises a 422."""
+    values = request.args.getlist(name)
+    if not values:
+        return None
+    try:
+        value = int(values[0]) if whole else float(values[0])
+    except ValueError:
+        value = least - 1
+    if len(values) > 1 or not least <= value <= most:
+        kind = "a whole number" if whole else "a number"
+        raise invalid((FieldError(name, f"Must be {kind} from {least:g} to {most:g}"),))
+    return value
+
+
+def _stream(parts: Parts, owner: OwnerToken, frames: AsyncIterator[bytes]) -> Response:
+    reason = parts.streams.refusal(owner)
+    body: Any = frames
+    if reason is not None:
+        # Any other status would close an EventSource for good.
+        telemetry.STREAMS_ENDED.labels("refused").inc()
+        body = events.comment(reason) + come_again()
+    if request.method == "HEAD":
+        body = b""
+    response = Response(body, content_type=events.CONTENT_TYPE, headers=events.HEADERS)
+    response.timeout = None  # Quart would cut it after a minute
+    return response
+
+
+def _respond(answer: Answer, session: Session | None = None) -> Response:
+    response = Response(answer.body, answer.status, content_type=answer.content_type)
+    response.headers.update({"Cache-Control": "no-store", **answer.headers})
+    if session is not None:
+        forwarded = request.headers.get("X-Forwarded-Proto", request.scheme)
+        keep(response, session, secure=forwarded == "https")
+    return response

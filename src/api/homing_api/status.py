@@ -1,0 +1,79 @@
+"""`GET /api/commands/{id}`: the outcome, or the proof that a command is pending, or neither."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from homing import envelope as envelopes
+from homing.broker import Broker, last_sequence, read_message
+from homing.errors import HomingError
+from homing.identity import ID_PATTERN, created_at
+from homing.outcome import CommandId, Outcome, OwnerToken, Position, now
+from homing.storage import Outcomes
+from homing_api.answering import Accepted, links_of
+from homing_api.problems import Problem, unavailable
+
+
+def command_id_of(text: str) -> CommandId:
+    """A command id out of a path. Raises a 404: nothing can be there."""
+    if not ID_PATTERN.fullmatch(text):
+        raise Problem(404, "not-found", "This is no command id.")
+    return CommandId(text)
+
+
+class Status:
+    """Looks a command up for its owner; another owner's looks like one that is not known."""
+
+    def __init__(
+        self, outcomes: Outcomes, broker: Broker, incarnation: int, retention: timedelta
+    ) -> None:
+        self._outcomes = outcomes
+        self._broker = broker
+        self._incarnation = incarnation
+        self._retention = retention
+
+    async def look_up(
+        self, owner: OwnerToken, command_id: CommandId, sequence: int | None
+    ) -> Outcome | Accepted:
+        """The outcome, or that it is pending. Raises a `Problem`: 404, 410 or 503."""
+        try:
+            found = await self._outcomes.read([command_id])
+            if found and found[0].owner == owner:
+                return found[0].outcome
+            if not found and sequence is not None:
+                return await self._pending(owner, command_id, sequence)
+        except HomingError as error:
+            raise unavailable("The status cannot be read at the moment.") from error
+        made = created_at(command_id)
+        if made is not None and made < now() - self._retention:
+            raise _expired()
+        raise _unknown()
+
+    async def _pending(self, owner: OwnerToken, command_id: CommandId, sequence: int) -> Accepted:
+        message = await read_message(self._broker, sequence)
+        if message is None:
+            # It had its outcome before it was trimmed, and that one is gone, too.
+            raise _expired() if sequence <= await last_sequence(self._broker) else _unknown()
+        try:
+            stored = envelopes.decode(message["data"])
+        except (envelopes.Unreadable, envelopes.Newer):
+            raise _unknown() from None
+        if (stored.id, stored.owner) != (command_id, owner):
+            raise _unknown()
+        partition = int(message["subject"].split(".")[2])
+        return Accepted(
+            command_id=stored.id,
+            type=stored.type,
+            key=stored.key,
+            position=Position(self._incarnation, partition, sequence),
+            links=links_of(stored.id, sequence),
+        )
+
+
+def _unknown() -> Problem:
+    detail = "There is no such command of this session, or it was accepted a moment ago."
+    return Problem(404, "not-known-yet", detail, headers={"Retry-After": "1"})
+
+
+def _expired() -> Problem:
+    return Problem(410, "expired", "The outcome of this command is no longer kept.")

@@ -1,0 +1,193 @@
+"""Event streams: of one command, and of everything that a browser waits for.
+
+Both listen first, then read what is stored, then deliver, each outcome once. A stream of one
+command ends with its outcome; a browser's goes on, and can be resumed behind any of its events.
+
+    ways a stream ends: told (one command) · lifetime · drain · slow, stuck · store away · client
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import msgspec
+
+from homing import telemetry
+from homing.errors import HomingError
+from homing.log import get
+from homing.outcome import CommandId, OwnerToken, Stored, sent
+from homing.storage import NIL, Bounds, Outcomes, Placed
+from homing_api import events
+from homing_api.cursor import Cursor, parse
+from homing_api.hub import Hub
+from homing_api.streams import Frame, Stream, Streams, come_again
+from homing_api.sweeping import Sweeper
+
+log = get(__name__)
+OPENING = events.comment("open")
+PAGE = 200
+WAITING_MAX = 50
+TOLD_MAX = 5000
+
+
+class Told(NamedTuple):
+    """What a browser says when it opens its stream."""
+
+    cursor: str | None
+    """`Last-Event-ID`, if it was here before."""
+    waiting: Sequence[CommandId]
+    """Commands whose outcomes may have come before."""
+
+
+class Streaming:
+    """Writes event streams."""
+
+    def __init__(
+        self, streams: Streams, hub: Hub, outcomes: Outcomes, sweeper: Sweeper, incarnation: int
+    ) -> None:
+        self._streams = streams
+        self._hub = hub
+        self._outcomes = outcomes
+        self._sweeper = sweeper
+        self._incarnation = incarnation
+
+    async def of_command(
+        self, owner: OwnerToken, command_id: CommandId, timeout: float | None
+    ) -> AsyncIterator[bytes]:
+        """The outcome, whenever it comes; `pending` once if that takes more than `timeout`."""
+        stream = Stream(owner)
+
+        def heard(stored: Stored) -> None:
+            stream.offer(_outcome(stored, command_id))
+            stream.end("told")
+
+        def late(seconds: float) -> None:
+            stream.offer(lambda: events.pending(command_id, round(seconds * 1000)))
+
+        with (
+            self._streams.opened(stream),
+            self._hub.awaiting(owner, command_id, heard, read=True),
+            _later(timeout, late),
+        ):
+            yield stream.passing(OPENING)
+            while (frame := await stream.next()) is not None:
+                yield frame
+            if stream.ended != "told":
+                yield stream.passing(come_again())
+
+    async def of_owner(self, owner: OwnerToken, told: Told) -> AsyncIterator[bytes]:
+        """Every outcome of an owner, from a cursor on or from now on."""
+        stream = Stream(owner)
+        with self._streams.opened(stream):
+            yield stream.passing(OPENING)
+            try:
+                bounds = await self._outcomes.bounds()
+                feed = _Feed(stream, self._sweeper, self._incarnation, bounds)
+                with self._hub.feeding(owner, feed.hear):
+                    async for frame in self._history(feed, owner, told):
+                        yield stream.passing(frame)
+                    feed.live()
+                    while (event := await stream.next()) is not None:
+                        yield event
+            except HomingError as error:
+                log.warning("stream.store_away", why=str(error))
+                stream.cut("store away")  # and nothing of it counts: it is resumed where it began
+            yield stream.passing(come_again())
+
+    async def _history(self, feed: _Feed, owner: OwnerToken, told: Told) -> AsyncIterator[bytes]:
+        """What is stored since the cursor, and of what the client waits for."""
+        start = feed.start_from(told.cursor)
+        if start is None:
+            yield events.event("reset", b"{}", feed.cursor())
+            start = feed.floor
+        position = (start, NIL)
+        while True:
+            page = await self._outcomes.own_since(owner, *position, PAGE)
+            for placed in page:
+                if feed.is_new(placed.stored):
+                    yield _outcome(placed.stored, feed.cursor_at(placed))()
+            if len(page) < PAGE:
+                break
+            position = (page[-1].xid, page[-1].stored.outcome.command_id)
+        waiting = told.waiting[:WAITING_MAX]
+        for stored in await self._outcomes.read(waiting) if waiting else ():
+            if stored.owner == owner and feed.is_new(stored):
+                yield _outcome(stored, feed.cursor())()
+        yield events.primer(feed.cursor())
+
+
+class _Feed:
+    """What an owner's stream knows of itself: where it stands, and what it has told."""
+
+    def __init__(self, stream: Stream, sweeper: Sweeper, incarnation: int, bounds: Bounds) -> None:
+        self._stream = stream
+        self._sweeper = sweeper
+        self._here = Cursor(incarnation, bounds.timeline, bounds.oldest_running)
+        self._next_xid = bounds.next_xid
+        self._told: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def floor(self) -> int:
+        """Where a stream begins that has no cursor."""
+        return self._here.horizon
+
+    def start_from(self, text: str | None) -> int | None:
+        """The transaction id to begin with; None if `text` is no cursor of this place."""
+        if text is None:
+            return self.floor
+        said = parse(text)
+        if said is None or said[:2] != self._here[:2] or said.horizon > self._next_xid:
+            return None
+        return said.horizon
+
+    def cursor(self) -> str:
+        """The cursor of what is queued now: all below it was queued before."""
+        return str(self._here._replace(horizon=max(self.floor, self._sweeper.horizon)))
+
+    def cursor_at(self, placed: Placed) -> str:
+        """The cursor of stored history: it must not run ahead of what is still to be read."""
+        return str(self._here._replace(horizon=min(self.floor, placed.xid)))
+
+    def is_new(self, stored: Stored) -> bool:
+        """Whether this outcome was not told on this stream; it counts as told from now on."""
+        command_id = stored.outcome.command_id
+        if command_id in self._told:
+            return False
+        self._told[command_id] = None
+        if len(self._told) > TOLD_MAX:
+            self._told.popitem(last=False)
+        return True
+
+    def hear(self, stored: Stored) -> None:
+        """An outcome of the owner, as it comes."""
+        if self.is_new(stored):
+            self._stream.offer(_outcome(stored, self.cursor()))
+
+    def live(self) -> None:
+        """All history is told: pings may carry the cursor on, so that it does not grow old."""
+        self._stream.ping = lambda: events.event("ping", b"{}", self.cursor())
+
+
+def _outcome(stored: Stored, event_id: str) -> Frame:
+    def frame() -> bytes:
+        telemetry.EVENTS_SENT.labels("stream").inc()
+        return events.event("outcome", msgspec.json.encode(sent(stored.outcome)), event_id)
+
+    return frame
+
+
+@contextmanager
+def _later(seconds: float | None, call: Callable[[float], None]) -> Iterator[None]:
+    """Call `call(seconds)` once after so many seconds, unless the block has ended."""
+    if seconds is None:
+        yield
+        return
+    timer = asyncio.get_running_loop().call_later(seconds, call, seconds)
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -1,0 +1,189 @@
+"""Step 4 of a command's way: publish it, and hold the response if the client prefers to wait.
+
+Whoever waits listens before the command is published, so that no outcome can come too early. Once
+the stream has the command nothing may turn the answer into an error any more: what goes wrong then
+is a 202, and the outcome comes another way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from homing import envelope as envelopes
+from homing import telemetry
+from homing.broker import Broker, Publisher, Receipt, read_message
+from homing.errors import BrokerUnavailable, HomingError, StreamFull, TooLarge
+from homing.log import get
+from homing.outcome import Position, Stored
+from homing.storage import Outcomes
+from homing_api.hub import Hub
+from homing_api.problems import Problem, overloaded, unavailable
+from homing_api.sweeping import Sweeper
+from homing_api.wrapping import Wrapped
+
+log = get(__name__)
+
+
+class Submitted(NamedTuple):
+    """What came of a submit, as far as is known."""
+
+    position: Position
+    outcome: Stored | None
+    waited: float | None
+    """The seconds that the wait could have taken; None if there was none."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much at once."""
+
+    in_flight: int
+    waits: int
+    wait_max_seconds: float
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What a command goes out by and its outcome comes home by."""
+
+    publisher: Publisher
+    broker: Broker
+    hub: Hub
+    outcomes: Outcomes
+    sweeper: Sweeper
+
+
+class Submitter:
+    """Submits commands."""
+
+    def __init__(
+        self, loop: Loop, limits: Limits, incarnation: int, draining: asyncio.Event
+    ) -> None:
+        self._loop = loop
+        self._limits = limits
+        self._incarnation = incarnation
+        self._draining = draining
+        self._in_flight = 0
+        self._waits = 0
+
+    async def submit(self, wrapped: Wrapped, wait_seconds: float | None) -> Submitted:
+        """Publish and wait.
+
+        Raises a `Problem`: 413, 422 for an idempotency key that was used for another command, or
+        503, after which the command may be stored all the same.
+        """
+        if wrapped.repeatable and (known := await self._known(wrapped)):
+            return Submitted(known.outcome.position, known, None)
+        seconds = self._granted(wait_seconds)
+        heard: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        if not seconds:
+            return Submitted(await self._publish(wrapped), None, seconds)
+        with (
+            self._held(),
+            self._loop.hub.awaiting(
+                wrapped.owner, wrapped.command_id, lambda stored: _tell(heard, stored),
+                read=wrapped.repeatable,
+            ),
+        ):  # fmt: skip
+            position = await self._publish(wrapped)
+            await self._wait(heard, seconds)
+        if not heard.done():
+            return Submitted(position, None, seconds)
+        _same_command(wrapped, heard.result().fingerprint)
+        return Submitted(position, heard.result(), seconds)
+
+    async def _known(self, wrapped: Wrapped) -> Stored | None:
+        """The outcome of an earlier command of this id. Without an answer, the stream will tell."""
+        if not self._loop.sweeper.answering:
+            return None
+        try:
+            found = await self._loop.outcomes.read([wrapped.command_id])
+        except HomingError as error:
+            log.warning("repeat.unread", why=str(error))
+            return None
+        if not found:
+            return None
+        _same_command(wrapped, found[0].fingerprint)
+        return found[0]
+
+    def _granted(self, wait_seconds: float | None) -> float | None:
+        if wait_seconds is None or self._waits >= self._limits.waits or self._draining.is_set():
+            return None
+        return min(wait_seconds, self._limits.wait_max_seconds)
+
+    async def _publish(self, wrapped: Wrapped) -> Position:
+        if self._in_flight >= self._limits.in_flight:
+            raise overloaded(503, "Too many commands are on their way into the stream.")
+        self._in_flight += 1
+        started = time.monotonic()
+        try:
+            receipt = await self._loop.publisher.publish(
+                wrapped.command_id, wrapped.subject, wrapped.body, wrapped.traceparent
+            )
+        except TooLarge as error:
+            raise Problem(413, "too-large", f"The command is too large: {error.detail}.") from error
+        except StreamFull as error:
+            raise unavailable(
+                "The stream of commands is full; the command was not stored.",
+                retry_after_seconds=5, command_id=wrapped.command_id,
+            ) from error  # fmt: skip
+        except BrokerUnavailable as error:
+            raise unavailable(
+                "The stream of commands did not acknowledge in time. The command may be stored: "
+                "repeat it with the same Idempotency-Key, or look at its status.",
+                command_id=wrapped.command_id,
+            ) from error
+        finally:
+            self._in_flight -= 1
+            telemetry.PUBLISH_SECONDS.observe(time.monotonic() - started)
+        if receipt.duplicate and wrapped.repeatable:
+            await self._same_as_stored(wrapped, receipt)
+        return Position(self._incarnation, wrapped.partition, receipt.sequence)
+
+    async def _same_as_stored(self, wrapped: Wrapped, receipt: Receipt) -> None:
+        """The stream had a command of this id already: it is a repeat only if it says the same."""
+        try:
+            message = await read_message(self._loop.broker, receipt.sequence)
+            stored = envelopes.decode(message["data"]) if message else None
+        except (HomingError, envelopes.Unreadable, envelopes.Newer) as error:
+            log.warning("repeat.unread", why=str(error))
+            return
+        if stored is not None and stored.id == wrapped.command_id:
+            _same_command(wrapped, stored.fingerprint)
+
+    async def _wait(self, heard: asyncio.Future[Stored], seconds: float) -> None:
+        drain = asyncio.ensure_future(self._draining.wait())
+        try:
+            await asyncio.wait((heard, drain), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            drain.cancel()
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        self._waits += 1
+        telemetry.WAITS_HELD.inc()
+        try:
+            yield
+        finally:
+            self._waits -= 1
+            telemetry.WAITS_HELD.dec()
+
+
+def _tell(heard: asyncio.Future[Stored], stored: Stored) -> None:
+    if not heard.done():
+        heard.set_result(stored)
+
+
+def _same_command(wrapped: Wrapped, fingerprint: str) -> None:
+    if fingerprint != wrapped.fingerprint:
+        raise Problem(
+            422,
+            "idempotency-conflict",
+            "This Idempotency-Key was used for another command; a new command needs a new key.",
+            command_id=wrapped.command_id,
+        )
