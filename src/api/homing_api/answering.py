@@ -79,11 +79,15 @@ def pending_answer(said: Accepted) -> Answer:
 
 def outcome_answer(outcome: Outcome) -> Answer:
     """The verdict, as the answer to the command itself."""
-    told = sent(outcome)
-    if told.status == "succeeded":
+    told, status = sent(outcome), outcome_status(outcome)
+    if status == 200:
         return Answer(200, JSON, msgspec.json.encode(told), {})
-    status = 409 if told.status == "rejected" else 500
     return Answer(status, CONTENT_TYPE, msgspec.json.encode(_problem(told, status)), {})
+
+
+def outcome_status(outcome: Outcome) -> int:
+    """The HTTP status of a verdict."""
+    return {"succeeded": 200, "rejected": 409}.get(outcome.status, 500)
 
 
 def _problem(outcome: Outcome, status: int) -> VerdictDocument:

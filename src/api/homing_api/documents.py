@@ -20,9 +20,11 @@ from homing.queries import Query
 from homing.registry import Registry
 from homing_api import events
 from homing_api.answering import Accepted, VerdictDocument
+from homing_api.batch import ITEMS_MAX, NDJSON, BatchItem, ItemAnswer
 from homing_api.problems import CONTENT_TYPE as PROBLEM
 from homing_api.problems import ProblemDocument
 from homing_api.querying import Paging
+from homing_api.recent import OutcomePage
 
 Schema = dict[str, Any]
 REF = "#/components/schemas/{name}"
@@ -48,7 +50,8 @@ class Schemas:
             *(command for domain in domains for command in domain.commands),
             *(query.row for query in queries),
             *(query.parameters for query in queries),
-            *(Accepted, Outcome, Paging, ProblemDocument, SessionDocument, VerdictDocument),
+            *(Accepted, BatchItem, ItemAnswer, Outcome, OutcomePage, Paging, ProblemDocument),
+            *(SessionDocument, VerdictDocument),
         ]
         unique = list(dict.fromkeys(types))
         schemas, self.components = msgspec.json.schema_components(unique, ref_template=REF)
@@ -160,6 +163,9 @@ def _fixed(schemas: Schemas) -> dict[str, Any]:
     }
     return {
         "/api/session": {"get": session},
+        "/api/commands": {"post": _batch(schemas)},
+        "/api/outcomes": {"get": _recent(schemas)},
+        "/api/outcomes/stream": {"get": _stream(schemas)},
         "/api/commands/{command_id}": {"get": status},
         "/api/commands/{command_id}/events": {"get": listen},
     }
@@ -167,6 +173,71 @@ def _fixed(schemas: Schemas) -> dict[str, Any]:
 
 SEQUENCE_MAX = 2**53
 TIMEOUT_MAX = 3600
+
+
+def _batch(schemas: Schemas) -> Schema:
+    items = {"type": "array", "maxItems": ITEMS_MAX, "items": schemas.ref(BatchItem)}
+    answers = {"type": "array", "items": schemas.ref(ItemAnswer)}
+    line = {"type": "string", "description": "One JSON object on each line"}
+    return {
+        "operationId": "submit-many",
+        "tags": ["commands"],
+        "summary": "Many commands at once: one answer for each, in their order",
+        "requestBody": {
+            "required": True,
+            "content": {JSON: {"schema": items}, NDJSON: {"schema": line}},
+        },
+        "responses": {
+            "200": {
+                "description": "What each would have been answered alone",
+                "content": {JSON: {"schema": answers}, NDJSON: {"schema": line}},
+            },
+            **_problems(schemas, 400, 413, 415),
+        },
+    }
+
+
+def _recent(schemas: Schemas) -> Schema:
+    parameters = [
+        _query_parameter(name, schema, "") for name, schema in schemas.properties(Paging).items()
+    ]
+    return {
+        "operationId": "outcomes",
+        "tags": ["outcomes"],
+        "summary": "Your outcomes, newest first",
+        "security": _OWN,
+        "parameters": parameters,
+        "responses": {
+            "200": _body("A page", schemas.ref(OutcomePage)),
+            **_problems(schemas, 401, 422, 503),
+        },
+    }
+
+
+def _stream(schemas: Schemas) -> Schema:
+    text = {"type": "string"}
+    return {
+        "operationId": "outcomes-stream",
+        "tags": ["outcomes"],
+        "summary": "All your outcomes, as they come",
+        "description": "Events: `outcome` (data: the outcome), `reset` (the cursor is not known "
+        "any more: read again what you show), `ping`. Resumes behind `Last-Event-ID`.",
+        "security": _OWN,
+        "parameters": [
+            _header("Last-Event-ID", text, "The id of the last event that you had"),
+            _query_parameter("last-event-id", text, "The same, for who cannot set the header"),
+            _query_parameter(
+                "waiting", text, "Ids of commands whose outcomes may have come before"
+            ),
+        ],
+        "responses": {
+            "200": {
+                "description": "An event stream",
+                "content": {events.CONTENT_TYPE: {"schema": text}},
+            },
+            **_problems(schemas, 401, 404),
+        },
+    }
 
 
 def _submit(schemas: Schemas, command: type[Command]) -> Schema:

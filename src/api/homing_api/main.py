@@ -27,6 +27,7 @@ from homing.storage import (
     check_schema,
     recorded_stream,
 )
+from homing_api.batch import Batch
 from homing_api.hub import Hub
 from homing_api.querying import Queries
 from homing_api.routes import Parts, build
@@ -137,13 +138,16 @@ async def _serve(
     limits = Limits(config.commands_in_flight, config.waits_max, config.wait_max_seconds)
     retention = timedelta(days=config.outcome_retention_days)
     reads = Outcomes(servers.reads)
+    submitter = Submitter(loop, limits, recorded.incarnation, lifecycle.stopping)
     app = build(
         Parts(
             settings=config,
             registry=domains,
             sessions=Sessions(config.session_keys),
-            submitter=Submitter(loop, limits, recorded.incarnation, lifecycle.stopping),
+            submitter=submitter,
+            batch=Batch(domains, submitter, config.partitions, config.body_max_bytes),
             status=Status(reads, servers.broker, recorded.incarnation, retention),
+            outcomes=reads,
             queries=Queries(Reading(servers.reads)),
             streams=streams,
             streaming=Streaming(streams, hub, reads, sweeper, recorded.incarnation),

@@ -27,6 +27,9 @@ class Paging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[str, Meta(max_length=CURSOR_MAX)] | None = None
 
 
+_BARE_LIST = Query(path="", summary="", sql="", row=Paging, order=("limit",))
+
+
 class Page(msgspec.Struct, frozen=True):
     """A page of a list."""
 
@@ -101,6 +104,11 @@ def read_parameters(query: Query, said: Sequence[tuple[str, str]]) -> Asked:
     paging = _typed({name: given[name] for name in given.keys() & pages - own}, Paging)
     typed = _typed({name: given[name] for name in given.keys() & own}, query.parameters)
     return Asked(paging, {name: getattr(typed, name) for name in own}, given)
+
+
+def read_paging(said: Sequence[tuple[str, str]]) -> Paging:
+    """Paging alone, for lists that are no domain's."""
+    return read_parameters(_BARE_LIST, said).paging
 
 
 def _typed(values: Mapping[str, str], kind: type[Any]) -> Any:

@@ -21,17 +21,20 @@ from homing.outcome import OwnerToken
 from homing.queries import Query
 from homing.registry import Registry
 from homing.settings import ApiSettings
+from homing.storage import Outcomes
 from homing_api import events
 from homing_api.answering import JSON, Answer, accepted, outcome_answer, pending_answer
+from homing_api.batch import NDJSON, Batch, split
 from homing_api.docs_page import docs_page
 from homing_api.documents import SEQUENCE_MAX, TIMEOUT_MAX, SessionDocument, openapi
 from homing_api.prefer import wait_seconds
 from homing_api.problems import CONTENT_TYPE, FieldError, Problem, invalid
-from homing_api.querying import Queries
-from homing_api.receiving import receive
+from homing_api.querying import Queries, read_paging
+from homing_api.receiving import check_media_type, receive
+from homing_api.recent import recent
 from homing_api.session import Session, Sessions, keep
 from homing_api.status import Status, command_id_of
-from homing_api.streaming import Streaming
+from homing_api.streaming import WAITING_MAX, Streaming, Told
 from homing_api.streams import Streams, come_again
 from homing_api.submitting import Submitted, Submitter
 from homing_api.wrapping import Asked, Wrapped, idempotency_key, wrap
@@ -48,7 +51,9 @@ class Parts:
     registry: Registry
     sessions: Sessions
     submitter: Submitter
+    batch: Batch
     status: Status
+    outcomes: Outcomes
     queries: Queries
     streams: Streams
     streaming: Streaming
@@ -62,6 +67,7 @@ def build(parts: Parts) -> Quart:
     app.register_blueprint(docs_page(openapi(parts.registry)))
     _sessions(app, parts)
     _commands(app, parts)
+    _outcomes(app, parts)
     for domain in parts.registry.domains.values():
         for query in domain.queries:
             _query(app, parts, domain, query)
@@ -90,6 +96,22 @@ def _commands(app: Quart, parts: Parts) -> None:
         telemetry.SUBMITTED.labels(command_type, str(answer.status)).inc()
         return _respond(answer, session)
 
+    @app.post("/api/commands")
+    async def submit_batch() -> Response:
+        body = await _body(parts.settings.batch_max_bytes)
+        media_type = check_media_type(request.headers.get("Content-Type", ""), JSON, NDJSON)
+        items = split(media_type, body)
+        session = parts.sessions.ensured(request)
+        trace = request.headers.get("traceparent")
+        answers = await parts.batch.submit(items, session.owner, trace)
+        for answer in answers:
+            telemetry.SUBMITTED.labels("batch", str(answer.status)).inc()
+        if media_type == JSON:
+            said = msgspec.json.encode(answers)
+        else:
+            said = b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers)
+        return _respond(Answer(200, media_type, said, {}), session)
+
     @app.get("/api/commands/<command_id>")
     async def status(command_id: str) -> Response:
         session = parts.sessions.required(request)
@@ -107,6 +129,24 @@ def _commands(app: Quart, parts: Parts) -> None:
         if request.headers.get("Last-Event-ID") == wanted:
             return Response(b"", 204)  # told before; an EventSource stops only at this
         return _stream(parts, owner, parts.streaming.of_command(owner, wanted, timeout))
+
+
+def _outcomes(app: Quart, parts: Parts) -> None:
+    @app.get("/api/outcomes")
+    async def outcomes() -> Response:
+        session = parts.sessions.required(request)
+        paging = read_paging(list(request.args.items(multi=True)))
+        page = await recent(parts.outcomes, session.owner, paging.limit, paging.after)
+        return _respond(Answer(200, JSON, msgspec.json.encode(page), {}), session)
+
+    @app.get("/api/outcomes/stream")
+    async def subscribe_all() -> Response:
+        owner = parts.sessions.required(request).owner
+        # A query parameter is for clients that cannot set the header.
+        cursor = request.headers.get("Last-Event-ID") or request.args.get("last-event-id") or None
+        waiting = [one for one in request.args.get("waiting", "").split(",") if one]
+        told = Told(cursor, [command_id_of(one) for one in waiting[:WAITING_MAX]])
+        return _stream(parts, owner, parts.streaming.of_owner(owner, told))
 
 
 def _query(app: Quart, parts: Parts, domain: Domain, query: Query) -> None:

@@ -1,0 +1,158 @@
+"""`POST /api/commands`: many commands in one request, one answer for each, in their order.
+
+Items of one key are published one after another, so that the stream has them in the order of the
+request; different keys go at the same time. After an item of a key that the stream did not
+acknowledge, its later ones are not sent: they would overtake it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from homing.errors import HomingError
+from homing.log import get
+from homing.outcome import Outcome, OwnerToken, sent
+from homing.registry import Registry
+from homing_api.answering import Accepted, accepted, outcome_status
+from homing_api.problems import Problem, ProblemDocument, unavailable
+from homing_api.receiving import JSON, Received, decode, field_error
+from homing_api.submitting import Submitter
+from homing_api.wrapping import Asked, Wrapped, idempotency_key, wrap
+
+log = get(__name__)
+NDJSON = "application/x-ndjson"
+ITEMS_MAX = 1000
+KEYS_AT_ONCE = 64
+
+
+class BatchItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One command of a batch."""
+
+    type: str
+    payload: msgspec.Raw
+    idempotency_key: str | None = None
+
+
+class ItemAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a request for this item alone would have been answered."""
+
+    status: int
+    accepted: Accepted | None = None
+    outcome: Outcome | None = None
+    """Of a repeat whose outcome is known."""
+    problem: ProblemDocument | None = None
+
+
+class _Lost(NamedTuple):
+    """An item that cannot be sent, and why."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Submits batches."""
+
+    registry: Registry
+    submitter: Submitter
+    partitions: int
+    item_max_bytes: int
+
+    async def submit(
+        self, items: Sequence[bytes], owner: OwnerToken, traceparent: str | None
+    ) -> list[ItemAnswer]:
+        """Submit the items; their answers, in the same order."""
+        read = [self._read(item, owner, traceparent) for item in items]
+        by_key: dict[str, list[int]] = {}
+        for index, one in enumerate(read):
+            if isinstance(one, Wrapped):
+                by_key.setdefault(one.key, []).append(index)
+        answers: dict[int, ItemAnswer] = {
+            index: _refused(one.problem) for index, one in enumerate(read) if isinstance(one, _Lost)
+        }
+        slots = asyncio.Semaphore(KEYS_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            for indices in by_key.values():
+                mine = [(index, read[index]) for index in indices]
+                group.create_task(self._one_key(mine, answers, slots))
+        return [answers[index] for index in range(len(items))]
+
+    async def _one_key(
+        self,
+        items: Sequence[tuple[int, Wrapped | _Lost]],
+        answers: dict[int, ItemAnswer],
+        slots: asyncio.Semaphore,
+    ) -> None:
+        stopped = False
+        async with slots:
+            for index, item in items:
+                if isinstance(item, _Lost):
+                    continue
+                if stopped:
+                    said = "An earlier command of this key was not acknowledged; not sent."
+                    answers[index] = _refused(unavailable(said, command_id=item.command_id))
+                    continue
+                answers[index] = await self._one(item)
+                stopped = answers[index].status == 503
+
+    async def _one(self, wrapped: Wrapped) -> ItemAnswer:
+        try:
+            submitted = await self.submitter.submit(wrapped, None)
+        except Problem as problem:
+            return _refused(problem)
+        except HomingError as error:
+            log.error("batch.item_failed", why=str(error))
+            return _refused(unavailable("It was not submitted.", command_id=wrapped.command_id))
+        if submitted.outcome is not None:
+            outcome = submitted.outcome.outcome
+            return ItemAnswer(status=outcome_status(outcome), outcome=sent(outcome))
+        return ItemAnswer(status=202, accepted=accepted(wrapped, submitted.position))
+
+    def _read(self, item: bytes, owner: OwnerToken, traceparent: str | None) -> Wrapped | _Lost:
+        try:
+            if len(item) > self.item_max_bytes:
+                raise Problem(
+                    413, "too-large", f"A command has at most {self.item_max_bytes} bytes."
+                )
+            said = _item.decode(item)
+            found = self.registry.find(said.type)
+            if found is None:
+                raise Problem(404, "unknown-command", f"There is no command {said.type!r:.200}.")
+            payload = bytes(said.payload)
+            received = Received(decode(found[1], payload), payload)
+            asked = Asked(idempotency_key(said.idempotency_key), traceparent)
+            return wrap(received, owner, self.partitions, asked)
+        except msgspec.ValidationError as error:
+            wrong = field_error(error)
+            return _Lost(Problem(422, "invalid", f"{wrong.field}: {wrong.detail}", errors=(wrong,)))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return _Lost(Problem(400, "malformed", f"The item is no valid JSON: {error}"))
+        except Problem as problem:
+            return _Lost(problem)
+
+
+def split(media_type: str, body: bytes) -> list[bytes]:
+    """The items of a body: a JSON array, or one JSON object on each line. Raises a 400 or 413."""
+    if media_type == JSON:
+        try:
+            items = [bytes(item) for item in _array.decode(body)]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Problem(400, "malformed", f"The body is no JSON array: {error}") from error
+    else:
+        items = [line for line in body.split(b"\n") if line.strip()]
+    if len(items) > ITEMS_MAX:
+        raise Problem(413, "too-large", f"A request has at most {ITEMS_MAX} commands.")
+    return items
+
+
+def _refused(problem: Problem) -> ItemAnswer:
+    return ItemAnswer(status=problem.document.status, problem=problem.document)
+
+
+_item = msgspec.json.Decoder(BatchItem)
+_array = msgspec.json.Decoder(list[msgspec.Raw])
