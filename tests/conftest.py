@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from support.place import Place, Servers, fresh_place, running_servers
+
+# The domain that only tests have is found like every other: as a distribution on the path.
+sys.path.insert(0, str(Path(__file__).parent / "support" / "tally"))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,149 @@
+"""Our processes in tests: inside the test's own loop, or as real processes that can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from homing.lifecycle import Lifecycle
+from homing.local import ports
+from homing.settings import ApiSettings, ReactorSettings, load
+from homing_api.main import api
+from homing_reactor.main import reactor
+from support.place import Place
+
+TALLY = Path(__file__).parent / "tally"
+ROLES = {"api": "homing_api", "reactor": "homing_reactor", "web": "homing_api"}
+
+
+@asynccontextmanager
+async def running_api(place: Place, **changes: Any) -> AsyncIterator[str]:
+    """An API in this loop; its base URL. `changes` are settings."""
+    port, internal = ports.free(2)
+    environ = place.environ("homing_api") | {
+        "HOMING_PORT": str(port),
+        "HOMING_INTERNAL_PORT": str(internal),
+        "HOMING_DRAIN_SECONDS": "1",
+        **{f"HOMING_{name.upper()}": str(value) for name, value in changes.items()},
+    }
+    lifecycle = Lifecycle()
+    task = asyncio.create_task(api(load(ApiSettings, environ), lifecycle))
+    try:
+        await _started(task, lifecycle)
+        await until_answers(f"http://127.0.0.1:{port}/api/session")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        lifecycle.stopping.set()
+        await task
+
+
+@asynccontextmanager
+async def running_reactor(place: Place, **changes: Any) -> AsyncIterator[None]:
+    """A reactor in this loop."""
+    environ = place.environ("homing_reactor") | {
+        "HOMING_INTERNAL_PORT": str(ports.free()[0]),
+        **{f"HOMING_{name.upper()}": str(value) for name, value in changes.items()},
+    }
+    lifecycle = Lifecycle()
+    task = asyncio.create_task(reactor(load(ReactorSettings, environ), lifecycle))
+    try:
+        await _started(task, lifecycle)
+        yield
+    finally:
+        lifecycle.stopping.set()
+        await task
+
+
+async def _started(task: asyncio.Task[None], lifecycle: Lifecycle) -> None:
+    started = asyncio.create_task(lifecycle.started.wait())
+    await asyncio.wait((task, started), timeout=20, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
+    assert lifecycle.started.is_set(), "it did not start"
+
+
+async def until_answers(url: str, seconds: float = 20) -> None:
+    """Return once a GET is answered with 200."""
+    async with httpx.AsyncClient() as client, asyncio.timeout(seconds):
+        while True:
+            try:
+                if (await client.get(url)).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.02)
+
+
+class Process:
+    """A process of ours, as its container would run it."""
+
+    def __init__(self, kind: str, place: Place, **environ: str) -> None:
+        """`kind` is `api` or `reactor`; `environ` is added to its environment."""
+        self.kind = kind
+        self.port, self.internal = ports.free(2)
+        self._environ = {
+            **os.environ,
+            **place.environ(ROLES[kind]),
+            "PYTHONPATH": str(TALLY),
+            "HOMING_PORT": str(self.port),
+            "HOMING_INTERNAL_PORT": str(self.internal),
+            **environ,
+        }
+        self._log = tempfile.TemporaryFile("w+b")
+        self._running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The public base URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._running is not None
+        return self._running.pid
+
+    @property
+    def log(self) -> str:
+        """What it said."""
+        self._log.seek(0)
+        return self._log.read().decode()
+
+    def start(self) -> Process:
+        """Start it; it may take a moment until it is ready."""
+        self._running = subprocess.Popen(
+            [sys.executable, "-m", "homing", self.kind],
+            env=self._environ, stdout=self._log, stderr=self._log,
+        )  # fmt: skip
+        return self
+
+    async def ready(self) -> Process:
+        """Return once its probe says ready."""
+        try:
+            await until_answers(f"http://127.0.0.1:{self.internal}/readyz")
+        except TimeoutError:
+            raise AssertionError(f"{self.kind} is not ready:\n{self.log}") from None
+        return self
+
+    def send(self, signum: signal.Signals) -> None:
+        """Send a signal."""
+        if self._running is not None and self._running.poll() is None:
+            self._running.send_signal(signum)
+
+    async def end(self, signum: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait for its end; the exit code."""
+        if self._running is None:
+            return 0
+        self.send(signal.SIGCONT)
+        self.send(signum)
+        return await asyncio.to_thread(self._running.wait, 30)

@@ -1,0 +1,96 @@
+"""A reader of event streams, written from the WHATWG text ("Interpreting an event stream")."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+import httpx
+
+
+class Event(NamedTuple):
+    """A dispatched event."""
+
+    type: str
+    data: str
+    last_event_id: str
+
+    @property
+    def json(self) -> Any:
+        """Its data, decoded."""
+        return json.loads(self.data)
+
+
+class Parser:
+    """Takes the stream in pieces of any size, gives the events in it."""
+
+    def __init__(self) -> None:
+        self.last_event_id = ""
+        self.retry: int | None = None
+        self.comments: list[str] = []
+        self._bytes = b""
+        self._started = False
+        self._id_buffer = ""
+        self._type = ""
+        self._data: list[str] = []
+
+    def feed(self, piece: bytes) -> list[Event]:
+        """The events that this piece completes."""
+        self._bytes += piece
+        events: list[Event] = []
+        while (line := self._line()) is not None:
+            text = line.decode("utf-8", "replace")
+            if not self._started:
+                text, self._started = text.removeprefix("\ufeff"), True
+            event = self._take(text)
+            if event is not None:
+                events.append(event)
+        return events
+
+    def _line(self) -> bytes | None:
+        for index, byte in enumerate(self._bytes):
+            if byte == 0x0A:
+                return self._cut(index, 1)
+            if byte == 0x0D:
+                if index + 1 == len(self._bytes):
+                    return None  # a line feed may follow
+                return self._cut(index, 2 if self._bytes[index + 1] == 0x0A else 1)
+        return None
+
+    def _cut(self, index: int, width: int) -> bytes:
+        line, self._bytes = self._bytes[:index], self._bytes[index + width :]
+        return line
+
+    def _take(self, line: str) -> Event | None:
+        if line == "":
+            return self._dispatch()
+        if line.startswith(":"):
+            self.comments.append(line[1:].strip())
+            return None
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "event":
+            self._type = value
+        elif field == "data":
+            self._data.append(value)
+        elif field == "id" and "\0" not in value:
+            self._id_buffer = value
+        elif field == "retry" and value.isascii() and value.isdigit():
+            self.retry = int(value)
+        return None
+
+    def _dispatch(self) -> Event | None:
+        self.last_event_id = self._id_buffer
+        data, kind, self._data, self._type = self._data, self._type, [], ""
+        if not data:
+            return None
+        return Event(kind or "message", "\n".join(data), self.last_event_id)
+
+
+async def events(response: httpx.Response) -> AsyncIterator[Event]:
+    """The events of a streamed response."""
+    parser = Parser()
+    async for piece in response.aiter_raw():
+        for event in parser.feed(piece):
+            yield event
