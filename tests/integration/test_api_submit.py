@@ -278,8 +278,13 @@ async def test_the_openapi_document_has_every_operation(me: httpx.AsyncClient) -
     """Each command and each query is in it, with its own schema."""
     document = (await me.get("/api/openapi.json")).json()
     assert document["openapi"] == "3.1.0"
-    assert {"/api/commands/locations.register", "/api/locations", "/api/locations/{location_id}",
-            "/api/commands/tally.add", "/api/outcomes/stream"} <= set(document["paths"])  # fmt: skip
+    assert {
+        "/api/commands/locations.register",
+        "/api/commands/tally.add",
+        "/api/locations",
+        "/api/locations/{location_id}",
+        "/api/outcomes/stream",
+    } <= set(document["paths"])
     schema = document["components"]["schemas"]["RegisterLocation"]
     assert schema["properties"]["name"]["maxLength"] == 200
     page = await me.get("/api/docs")

@@ -30,7 +30,8 @@ def made(owner: OwnerToken, command_id: CommandId | None = None, data: Any = Non
     command_id = command_id or new_command_id()
     outcome = Outcome(
         command_id=command_id, type="locations.register", key=command_id, status="succeeded",
-        data=msgspec.Raw(msgspec.json.encode(data)), position=Position(1, 0, 1), timeline=Timeline(accepted_at=now()), trace_id="",
+        data=msgspec.Raw(msgspec.json.encode(data)), position=Position(1, 0, 1),
+        timeline=Timeline(accepted_at=now()), trace_id="",
     )  # fmt: skip
     return Stored(owner=owner, fingerprint=PRINT, outcome=outcome)
 

@@ -99,7 +99,7 @@ class Process:
             "HOMING_INTERNAL_PORT": str(self.internal),
             **environ,
         }
-        self._log = tempfile.TemporaryFile("w+b")
+        self._log = tempfile.TemporaryFile("w+b")  # noqa: SIM115  # open as long as we are
         self._running: subprocess.Popen[bytes] | None = None
 
     @property
