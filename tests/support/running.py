@@ -21,6 +21,7 @@ from homing.settings import ApiSettings, ReactorSettings, load
 from homing_api.main import api
 from homing_reactor.main import reactor
 from support.place import Place
+from support.waiting import until
 
 TALLY = Path(__file__).parent / "tally"
 ROLES = {"api": "homing_api", "reactor": "homing_reactor", "web": "homing_api"}
@@ -74,14 +75,15 @@ async def _started(task: asyncio.Task[None], lifecycle: Lifecycle) -> None:
 
 async def until_answers(url: str, seconds: float = 20) -> None:
     """Return once a GET is answered with 200."""
-    async with httpx.AsyncClient() as client, asyncio.timeout(seconds):
-        while True:
+    async with httpx.AsyncClient() as client:
+
+        async def answers() -> bool:
             try:
-                if (await client.get(url)).status_code == 200:
-                    return
+                return (await client.get(url)).status_code == 200
             except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.02)
+                return False
+
+        await until(answers, seconds)
 
 
 class Process:
@@ -99,7 +101,7 @@ class Process:
             "HOMING_INTERNAL_PORT": str(self.internal),
             **environ,
         }
-        self._log = tempfile.TemporaryFile("w+b")  # noqa: SIM115  # open as long as we are
+        self._log = Path(tempfile.mkstemp(prefix="homing-test-", suffix=".log")[1])
         self._running: subprocess.Popen[bytes] | None = None
 
     @property
@@ -116,22 +118,22 @@ class Process:
     @property
     def log(self) -> str:
         """What it said."""
-        self._log.seek(0)
-        return self._log.read().decode()
+        return self._log.read_text("utf-8")
 
     def start(self) -> Process:
         """Start it; it may take a moment until it is ready."""
-        self._running = subprocess.Popen(
-            [sys.executable, "-m", "homing", self.kind],
-            env=self._environ, stdout=self._log, stderr=self._log,
-        )  # fmt: skip
+        with self._log.open("ab") as log:
+            self._running = subprocess.Popen(
+                [sys.executable, "-m", "homing", self.kind],
+                env=self._environ, stdout=log, stderr=log,
+            )  # fmt: skip
         return self
 
     async def ready(self) -> Process:
         """Return once its probe says ready."""
         try:
             await until_answers(f"http://127.0.0.1:{self.internal}/readyz")
-        except TimeoutError:
+        except AssertionError:
             raise AssertionError(f"{self.kind} is not ready:\n{self.log}") from None
         return self
 
@@ -139,6 +141,11 @@ class Process:
         """Send a signal."""
         if self._running is not None and self._running.poll() is None:
             self._running.send_signal(signum)
+
+    async def wait(self) -> int:
+        """Its exit code, once it ended by itself."""
+        assert self._running is not None
+        return await asyncio.to_thread(self._running.wait, 30)
 
     async def end(self, signum: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait for its end; the exit code."""

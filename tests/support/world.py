@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import httpx
 
 from support.place import Place, Servers, fresh_place
 from support.running import running_api, running_reactor
+from support.waiting import until
 
 REGISTER = "/api/commands/locations.register"
 
@@ -40,10 +40,12 @@ async def client(url: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def running_world(servers: Servers, **changes: Any) -> AsyncIterator[World]:
+async def running_world(
+    servers: Servers, migrate: dict[str, Any] | None = None, **changes: Any
+) -> AsyncIterator[World]:
     """Both processes in this loop; `changes` are settings of the API."""
     async with (
-        fresh_place(servers) as place,
+        fresh_place(servers, **(migrate or {})) as place,
         running_reactor(place),
         running_api(place, **changes) as url,
     ):
@@ -57,9 +59,10 @@ def place_named(name: str, category: str = "Town") -> dict[str, str]:
 
 async def outcome_of(one: httpx.AsyncClient, status_path: str, seconds: float = 20) -> Any:
     """Ask for the status until it is an outcome."""
-    async with asyncio.timeout(seconds):
-        while True:
-            answer = await one.get(status_path)
-            if answer.status_code == 200 and answer.json()["status"] != "pending":
-                return answer.json()
-            await asyncio.sleep(0.02)
+
+    async def outcome() -> Any:
+        answer = await one.get(status_path)
+        known = answer.status_code == 200 and answer.json()["status"] != "pending"
+        return answer.json() if known else None
+
+    return await until(outcome, seconds)

@@ -17,7 +17,7 @@ from homing.errors import NotMigrated, TopologyMismatch
 from homing.lifecycle import Lifecycle, patiently, run
 from homing.log import configure, get
 from homing.registry import Registry
-from homing.serving import internal_app, serve
+from homing.serving import serve, with_probes
 from homing.settings import ApiSettings
 from homing.storage import (
     Database,
@@ -52,19 +52,7 @@ def main() -> None:
 
 async def api(config: ApiSettings, lifecycle: Lifecycle) -> None:
     """Serve the probes, wait for NATS and Postgres, serve until `lifecycle.stopping`."""
-    ended = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        probes = internal_app(lambda: lifecycle.ready)
-        group.create_task(serve(probes, config.bind, config.internal_port, ended))
-        work = group.create_task(_work(config, lifecycle))
-        stop = group.create_task(lifecycle.stopping.wait())
-        # A signal while it still waits for a server ends the waiting.
-        await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
-        if not lifecycle.started.is_set():
-            work.cancel()
-        await asyncio.wait((work,))
-        lifecycle.stopping.set()
-        ended.set()
+    await with_probes(config, lifecycle, lambda: _work(config, lifecycle))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import uvloop
@@ -52,11 +52,7 @@ class Lifecycle:
 def run(main: Callable[[Lifecycle], Awaitable[None]]) -> None:
     """Run `main` until it returns; SIGINT and SIGTERM set `stopping`. Exits 1 on failure."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            failure = runner.run(_main(main))
-        except HomingError as error:
-            log.error("process.failed", why=str(error))
-            failure = str(error)
+        failure = runner.run(_main(main))
     if failure:
         sys.exit(1)
 
@@ -66,8 +62,20 @@ async def _main(main: Callable[[Lifecycle], Awaitable[None]]) -> str | None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, lifecycle.stopping.set)
-    await main(lifecycle)
+    try:
+        await main(lifecycle)
+    except* (HomingError, OSError) as errors:
+        # What these say is for the operator: another stream, a port in use. No traceback helps.
+        lifecycle.fail("; ".join(dict.fromkeys(_messages(errors))))
     return lifecycle.failure
+
+
+def _messages(errors: BaseExceptionGroup[Exception]) -> Iterator[str]:
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _messages(error)
+        else:
+            yield str(error)
 
 
 async def patiently(what: str, seconds: float, attempt: Callable[[], Awaitable[T]]) -> T:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+
+from homing.lifecycle import Lifecycle
+from homing.settings import Listening
 
 Answer = tuple[int, str, bytes]
 """Status, content type, body."""
@@ -33,6 +36,27 @@ async def serve(app: Any, bind: str, port: int, stop: asyncio.Event) -> None:
     config.errorlog = logging.getLogger("hypercorn.error")
     config.include_server_header = False
     await hypercorn_serve(app, config, shutdown_trigger=stop.wait)
+
+
+async def with_probes(
+    config: Listening, lifecycle: Lifecycle, work: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    """Do `work` beside the internal port, which answers from the first moment to the last.
+
+    `work` ends when it sees `lifecycle.stopping`; until it has started, a signal ends its waiting.
+    """
+    ended = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        probes = internal_app(lambda: lifecycle.ready)
+        group.create_task(serve(probes, config.bind, config.internal_port, ended))
+        working = group.create_task(work())
+        stop = group.create_task(lifecycle.stopping.wait())
+        await asyncio.wait((working, stop), return_when=asyncio.FIRST_COMPLETED)
+        if not lifecycle.started.is_set():
+            working.cancel()
+        await asyncio.wait((working,))
+        lifecycle.stopping.set()
+        ended.set()
 
 
 def internal_app(

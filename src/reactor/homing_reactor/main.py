@@ -14,7 +14,7 @@ from homing.lifecycle import Lifecycle, patiently, run
 from homing.log import configure, get
 from homing.outcome import encode_announcement
 from homing.registry import Registry
-from homing.serving import internal_app, serve
+from homing.serving import with_probes
 from homing.settings import ReactorSettings
 from homing.storage import Database, Holding, RecordedStream, Rounds, check_schema, recorded_stream
 from homing_reactor.applying import Applier
@@ -39,19 +39,7 @@ def main() -> None:
 
 async def reactor(config: ReactorSettings, lifecycle: Lifecycle) -> None:
     """Serve the probes, wait for NATS and Postgres, react until `lifecycle.stopping`."""
-    ended = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        app = internal_app(lambda: lifecycle.ready)
-        group.create_task(serve(app, config.bind, config.internal_port, ended))
-        work = group.create_task(_work(config, lifecycle))
-        stop = group.create_task(lifecycle.stopping.wait())
-        # A signal while it still waits for a server ends the waiting.
-        await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
-        if not lifecycle.started.is_set():
-            work.cancel()
-        await asyncio.wait((work,))
-        lifecycle.stopping.set()
-        ended.set()
+    await with_probes(config, lifecycle, lambda: _work(config, lifecycle))
 
 
 async def _work(config: ReactorSettings, lifecycle: Lifecycle) -> None:

@@ -28,11 +28,8 @@ async def serve_web(lifecycle: Lifecycle) -> None:
     """Serve the page and `/api` until the lifecycle is stopping."""
     settings = load(WebSettings)
     configure(settings, "web")
-    try:
-        async with open_session() as session:
-            await _serve(settings, lifecycle, Proxy(session, settings.api_url))
-    except* OSError as errors:
-        lifecycle.fail("; ".join(str(error) for error in errors.exceptions))
+    async with open_session() as session:
+        await _serve(settings, lifecycle, Proxy(session, settings.api_url))
     log.info("web.stopped")
 
 

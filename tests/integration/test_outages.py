@@ -1,0 +1,143 @@
+"""NATS away, Postgres away, no reactor: what is still answered, and that all of it catches up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import httpx
+
+from support.place import Place
+from support.running import Process, running_api, running_reactor, until_answers
+from support.sse import events
+from support.waiting import until
+from support.world import REGISTER, client, outcome_of, place_named
+
+WAIT = {"Prefer": "wait=20"}
+
+
+async def _stored(place: Place, count: int) -> bool:
+    return await place.stored() >= count
+
+
+async def first_outcome(one: httpx.AsyncClient, path: str) -> Any:
+    """The outcome that a stream brings, however long that takes."""
+    async with asyncio.timeout(30), one.stream("GET", path) as response:
+        async for event in events(response):
+            if event.type == "outcome":
+                return event.json
+    raise AssertionError("the stream ended without an outcome")
+
+
+async def test_a_command_without_a_reactor_is_accepted_and_told_later(place: Place) -> None:
+    """202; once a reactor runs it is applied, and who waited is told, held or on a stream."""
+    async with running_api(place) as url, client(url) as one:
+        answer = await one.post(REGISTER, json=place_named("Alone"))
+        assert answer.status_code == 202
+        told = asyncio.create_task(first_outcome(one, answer.json()["links"]["events"]))
+        held = asyncio.create_task(one.post(REGISTER, json=place_named("Held"), headers=WAIT))
+        await until(lambda: _stored(place, 2))
+        assert (await one.get(answer.headers["Location"])).json()["status"] == "pending"
+        async with running_reactor(place):
+            assert (await told)["data"]["name"] == "Alone"
+            assert (await held).json()["data"]["name"] == "Held"
+
+
+async def test_without_nats_a_submit_is_a_503_in_time(place: Place) -> None:
+    """With Retry-After and the command's id, within the deadline; afterwards all goes on."""
+    async with (
+        running_reactor(place),
+        running_api(place, publish_deadline_seconds=2) as url,
+        client(url) as one,
+    ):
+        await place.servers.nats.kill()
+        began = time.monotonic()
+        answers = await asyncio.gather(
+            *(one.post(REGISTER, json=place_named(f"No {n}"), headers=WAIT) for n in range(20))
+        )
+        assert time.monotonic() - began < 4
+        for answer in answers:
+            assert answer.status_code == 503
+            assert int(answer.headers["Retry-After"]) > 0
+            assert answer.json()["command_id"]
+        assert (await one.get("/api/locations")).status_code == 200
+        await place.servers.nats.start()
+        key = {"Idempotency-Key": "again", **WAIT}
+        while (back := await one.post(REGISTER, json=place_named("Back"), headers=key)) and (
+            back.status_code == 503
+        ):
+            pass
+        assert back.json()["data"]["name"] == "Back"
+
+
+async def test_without_postgres_a_submit_is_accepted_and_reads_are_503(place: Place) -> None:
+    """The stream is what counts; reactors wait and catch up, and who waits is told."""
+    async with running_reactor(place), running_api(place) as url, client(url) as one:
+        before = await one.post(REGISTER, json=place_named("Before"), headers=WAIT)
+        assert before.status_code == 200
+        await place.servers.postgres.kill()
+        began = time.monotonic()
+        accepted = [
+            await one.post(
+                REGISTER, json=place_named(f"Down {n}"), headers={"Idempotency-Key": f"down-{n}"}
+            )
+            for n in range(5)
+        ]
+        assert [answer.status_code for answer in accepted] == [202] * 5
+        assert time.monotonic() - began < 10
+        for path in ("/api/locations", accepted[0].headers["Location"], "/api/outcomes"):
+            answer = await one.get(path)
+            assert (answer.status_code, answer.headers["Content-Type"]) == (
+                503,
+                "application/problem+json",
+            )
+            assert int(answer.headers["Retry-After"]) > 0
+        told = asyncio.create_task(first_outcome(one, accepted[0].json()["links"]["events"]))
+        held = asyncio.create_task(one.post(REGISTER, json=place_named("Held"), headers=WAIT))
+        await place.servers.postgres.start()
+        assert (await told)["data"]["name"] == "Down 0"
+        assert (await held).json()["data"]["name"] == "Held"
+        for number, answer in enumerate(accepted):
+            outcome = await outcome_of(one, answer.headers["Location"])
+            assert outcome["data"]["name"] == f"Down {number}"
+
+
+async def test_processes_wait_for_their_servers(place: Place) -> None:
+    """Started before NATS and Postgres are there, they say so, answer their probes, and begin."""
+    await place.servers.nats.stop()
+    await place.servers.postgres.stop()
+    reactor, api = Process("reactor", place).start(), Process("api", place).start()
+    try:
+        for process in (reactor, api):
+            await until_answers(f"http://127.0.0.1:{process.internal}/livez")
+            await until(lambda process=process: "start.waiting" in process.log)
+            async with httpx.AsyncClient() as probe:
+                answer = await probe.get(f"http://127.0.0.1:{process.internal}/readyz")
+            assert answer.status_code == 503
+        await asyncio.gather(place.servers.nats.start(), place.servers.postgres.start())
+        await asyncio.gather(reactor.ready(), api.ready())
+        async with client(api.url) as one:
+            answer = await one.post(REGISTER, json=place_named("Begun"), headers=WAIT)
+            assert answer.status_code == 200
+    finally:
+        assert await reactor.end() == 0
+        assert await api.end() == 0
+
+
+async def test_a_process_of_another_partition_count_refuses_to_start(place: Place) -> None:
+    """The order per key would break silently; it ends with a message instead of a traceback."""
+    for kind in ("reactor", "api"):
+        process = Process(kind, place, HOMING_PARTITIONS="16").start()
+        assert await process.wait() == 1
+        assert "HOMING_PARTITIONS says 16" in process.log
+        assert "Traceback" not in process.log
+
+
+async def test_a_port_in_use_is_a_message(place: Place) -> None:
+    """The second process on a port ends with the reason, and no traceback."""
+    async with running_api(place) as url:
+        process = Process("api", place, HOMING_PORT=url.rsplit(":", 1)[1]).start()
+        assert await process.wait() == 1
+        assert "in use" in process.log
+        assert "Traceback" not in process.log
