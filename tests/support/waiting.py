@@ -22,5 +22,12 @@ async def until(
             value = await value
         if value:
             return value
-        assert loop.time() < deadline, f"waited {seconds} s for {inspect.getsource(condition)}"
+        assert loop.time() < deadline, f"waited {seconds} s for {_said(condition)}"
         await asyncio.sleep(pause)
+
+
+def _said(condition: Callable[..., object]) -> str:
+    try:
+        return inspect.getsource(condition).strip()
+    except TypeError:
+        return repr(condition)

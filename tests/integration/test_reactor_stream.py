@@ -1,0 +1,160 @@
+"""What strangers put on the stream: it becomes a dead letter, and its partition goes on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import nats
+import pytest
+from nats.js.client import JetStreamContext
+
+from homing.envelope import Envelope, encode
+from homing.identity import fingerprint, new_command_id, traceparent
+from homing.outcome import now
+from homing.partition import partition_of, subject_of
+from support.place import Place, Servers
+from support.rows import somebody
+from support.waiting import until
+from support.world import World, running_world
+
+TYPE = "tally.add"
+KEY = "here"
+
+
+@pytest.fixture(scope="module")
+async def world(servers: Servers) -> AsyncIterator[World]:
+    async with running_world(servers) as world:
+        yield world
+
+
+@pytest.fixture
+async def stream(world: World) -> AsyncIterator[JetStreamContext]:
+    client = await nats.connect(world.place.nats_url)
+    yield client.jetstream()
+    await client.close()
+
+
+def envelope(**changes: Any) -> Envelope:
+    """A command that is right in every way."""
+    payload = msgspec.json.encode({"tally_id": KEY, "number": 1})
+    made = Envelope(
+        specversion="1.0", id=new_command_id(), type=TYPE, key=KEY, accepted_at=now(),
+        owner=somebody("stranger"), fingerprint=fingerprint(TYPE, payload),
+        traceparent=traceparent(), payload=msgspec.Raw(payload),
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **changes)
+
+
+def subject(place: Place, key: str = KEY, command_type: str = TYPE) -> str:
+    """Where a command of this key belongs."""
+    return subject_of(command_type, partition_of(key, place.partitions))
+
+
+async def reasons(place: Place, sequence: int) -> list[str]:
+    """Why a message was buried, once it was."""
+
+    async def found() -> list[str]:
+        rows = await place.rows(
+            "SELECT reason FROM homing.dead_letters WHERE sequence = $1", sequence
+        )
+        return [row[0] for row in rows]
+
+    return await until(found)
+
+
+async def goes_on(world: World, stream: JetStreamContext) -> None:
+    """The same partition still applies what is right."""
+    good = envelope()
+    await stream.publish(subject(world.place), encode(good))
+
+    async def applied() -> bool:
+        sql = "SELECT status FROM homing.outcomes WHERE command_id = $1"
+        return [row[0] for row in await world.place.rows(sql, good.id)] == ["succeeded"]
+
+    await until(applied)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"\x00\xff\xfe", b"{", b"[]", b"{}", b"null", b"[" * 100_000, b'{"id":"x"}',
+        encode(envelope()).replace(b'"number":1', b'"note":"\\u0000","number":1'),
+    ],
+    ids=["empty", "binary", "cut", "array", "bare", "null", "deep", "poor", "nul"],
+)  # fmt: skip
+async def test_bytes_that_are_no_envelope_are_a_dead_letter(
+    world: World, stream: JetStreamContext, body: bytes
+) -> None:
+    """Kept as they were, with the reason; nothing waits behind them."""
+    ack = await stream.publish(subject(world.place), body)
+    (reason,) = await reasons(world.place, ack.seq)
+    assert reason.startswith("unreadable")
+    kept = await world.place.rows(
+        "SELECT body, command_id FROM homing.dead_letters WHERE sequence = $1", ack.seq
+    )
+    assert (kept[0][0], kept[0][1]) == (body, None)
+    await goes_on(world, stream)
+
+
+async def test_a_command_in_the_wrong_partition_fails(
+    world: World, stream: JetStreamContext
+) -> None:
+    """Its order could not be kept there; its owner is told."""
+    stray = envelope(key="over there")
+    assert subject(world.place) != subject(world.place, "over there")
+    ack = await stream.publish(subject(world.place), encode(stray))
+    (reason,) = await reasons(world.place, ack.seq)
+    assert reason.startswith("misplaced")
+    rows = await world.place.rows(
+        "SELECT status FROM homing.outcomes WHERE command_id = $1", stray.id
+    )
+    assert [row[0] for row in rows] == ["failed"]
+    await goes_on(world, stream)
+
+
+async def test_a_payload_that_is_no_such_command_fails(
+    world: World, stream: JetStreamContext
+) -> None:
+    """The envelope is right, what it carries is not."""
+    odd = envelope(payload=msgspec.Raw(b'{"tally_id":"here","number":"many"}'))
+    ack = await stream.publish(subject(world.place), encode(odd))
+    (reason,) = await reasons(world.place, ack.seq)
+    assert reason.startswith("invalid-payload")
+    await goes_on(world, stream)
+
+
+async def test_headers_of_any_kind_are_kept(world: World, stream: JetStreamContext) -> None:
+    """Nothing in them stops the burial."""
+    headers = {"X-Odd": "\u00e9\u2028 value", "Content-Type": "nonsense"}
+    ack = await stream.publish(subject(world.place), b"odd", headers=headers)
+    assert await reasons(world.place, ack.seq)
+    await goes_on(world, stream)
+
+
+async def test_a_message_to_an_unknown_partition_is_refused(
+    world: World, stream: JetStreamContext
+) -> None:
+    """The stream takes only what somebody consumes: no acknowledgement, nothing lost silently."""
+    with pytest.raises(nats.js.errors.NoStreamResponseError):
+        await stream.publish(subject_of(TYPE, world.place.partitions), encode(envelope()))
+
+
+async def test_the_same_id_twice_is_one_effect(world: World, stream: JetStreamContext) -> None:
+    """Without JetStream's window, as a publisher without message ids would do it."""
+    twice = envelope(key="twice", payload=msgspec.Raw(b'{"tally_id":"twice","number":5}'))
+    for _ in range(2):
+        await stream.publish(subject(world.place, "twice"), encode(twice))
+    last = envelope(key="twice", payload=msgspec.Raw(b'{"tally_id":"twice","number":1}'))
+    await stream.publish(subject(world.place, "twice"), encode(last))
+
+    async def total() -> int:
+        rows = await world.place.rows("SELECT total FROM tally.tallies WHERE tally_id = 'twice'")
+        return int(rows[0][0]) if rows else 0
+
+    await until(lambda: _is(total, 6))
+
+
+async def _is(value: Any, wanted: int) -> bool:
+    return bool(await value() == wanted)

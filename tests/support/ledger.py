@@ -1,0 +1,96 @@
+"""What clients know by themselves: what was accepted, what came back; and whether it adds up."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from support.sse import Parser
+from support.waiting import until
+
+ADD = "/api/commands/tally.add"
+
+
+@dataclass
+class Client:
+    """One owner: it sends numbers to its tallies, and listens for what becomes of them."""
+
+    url: str
+    name: str
+    http: httpx.AsyncClient
+    accepted: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Command id to (tally, number), in the order of the 202s."""
+    outcomes: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    resets: int = 0
+    _cursor: str = ""
+
+    async def send(self, tally: str, numbers: range, pause: float = 0.0) -> None:
+        """Send the numbers one after another, each after the 202 of the one before."""
+        for number in numbers:
+            await until(functools.partial(self._sent, tally, number), 60, pause=0.1)
+            await asyncio.sleep(pause)
+
+    async def _sent(self, tally: str, number: int) -> bool:
+        key = {"Idempotency-Key": f"{tally}/{number}"}
+        try:
+            answer = await self.http.post(
+                self.url + ADD, json={"tally_id": tally, "number": number}, headers=key
+            )
+        except httpx.TransportError:
+            return False  # not known whether it was accepted: the same key makes it one command
+        if answer.status_code not in (200, 202):
+            assert answer.status_code in (502, 503), answer.text
+            return False
+        self.accepted.setdefault(answer.json()["command_id"], (tally, number))
+        return True
+
+    async def listen(self) -> None:
+        """Hear all outcomes, reconnecting and resuming for ever."""
+        while True:
+            headers = {"Last-Event-ID": self._cursor} if self._cursor else {}
+            try:
+                path = f"{self.url}/api/outcomes/stream"
+                async with self.http.stream("GET", path, headers=headers) as response:
+                    await self._take(response)
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.05)
+
+    async def _take(self, response: httpx.Response) -> None:
+        parser = Parser()
+        async for piece in response.aiter_raw():
+            for event in parser.feed(piece):
+                if event.type == "outcome":
+                    self.outcomes[event.json["command_id"]].append(event.json)
+                self.resets += event.type == "reset"
+            self._cursor = parser.last_event_id or self._cursor
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was accepted has come home."""
+        return self.accepted.keys() <= self.outcomes.keys()
+
+
+def check(clients: list[Client]) -> None:
+    """Nothing lost, doubled or out of order, by the clients' own knowledge alone."""
+    for client in clients:
+        missing = client.accepted.keys() - client.outcomes.keys()
+        assert not missing, f"{client.name}: no outcome of {len(missing)}"
+        strangers = client.outcomes.keys() - client.accepted.keys()
+        assert not strangers, f"{client.name} was told of {len(strangers)} that it never sent"
+        totals: dict[str, int] = defaultdict(int)
+        counts: dict[str, int] = defaultdict(int)
+        for command_id, (tally, number) in client.accepted.items():
+            totals[tally] += number
+            counts[tally] += 1
+            expected = {
+                "tally_id": tally, "count": counts[tally], "total": totals[tally], "last": number,
+            }  # fmt: skip
+            for outcome in client.outcomes[command_id]:
+                assert outcome["status"] == "succeeded", outcome
+                assert outcome["data"] == expected
