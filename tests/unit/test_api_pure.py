@@ -23,7 +23,8 @@ GOOD = b'{"name":"Ulm","category":"Town"}'
         ([], None), (["wait=5"], 5), (["Wait = 5"], 5), (['wait="5"'], 5), (["wait=0"], 0),
         (["wait=2.5"], 2.5), (["respond-async, wait=3; foo=bar"], 3), (["wait=1, wait=9"], 1),
         (["return=minimal", "wait=7"], 7), (["wait=soon, wait=9"], None), (["wait=1e9"], None),
-        (["wait=-1"], None), (["wait=\u0665"], None), (["wait=" + "9" * 400], None), ([",;="], None),
+        (["wait=-1"], None), (["wait=\u0665"], None), (["wait=" + "9" * 400], None),
+        ([",;="], None),
     ],
 )  # fmt: skip
 def test_the_first_wait_counts_and_nonsense_does_not(

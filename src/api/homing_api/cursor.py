@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_CURSOR = re.compile(r"(\d{1,9})\.(\d{1,9})-(\d{1,19})")
+_CURSOR = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})-([0-9]{1,19})")
 
 
 class Cursor(NamedTuple):

@@ -6,12 +6,11 @@ ignored, as the RFC says. Fractions of a second are taken, too.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from werkzeug.http import parse_list_header
 
-_SECONDS = re.compile(r"\d{1,9}(\.\d{1,6})?")
+from homing_api.plain import number
 
 
 def wait_seconds(headers: Iterable[str]) -> float | None:
@@ -20,6 +19,5 @@ def wait_seconds(headers: Iterable[str]) -> float | None:
         for preference in parse_list_header(header):
             name, _, value = preference.partition(";")[0].partition("=")
             if name.strip().lower() == "wait":
-                said = value.strip().strip('"')
-                return float(said) if _SECONDS.fullmatch(said) else None
+                return number(value.strip().strip('"'))
     return None

@@ -22,7 +22,7 @@ from homing.queries import Query
 from homing.registry import Registry
 from homing.settings import ApiSettings
 from homing.storage import Outcomes
-from homing_api import events
+from homing_api import events, plain
 from homing_api.answering import JSON, Answer, accepted, outcome_answer, pending_answer
 from homing_api.batch import NDJSON, Batch, split
 from homing_api.docs_page import docs_page
@@ -196,11 +196,8 @@ def _asked(settings: ApiSettings) -> Asked:
 
 def _delay() -> float:
     text = request.headers.get("Homing-Demo-Delay", "0")
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= DELAY_MAX_SECONDS:
+    seconds = plain.number(text)
+    if seconds is None or seconds > DELAY_MAX_SECONDS:
         detail = f"Homing-Demo-Delay has to be a number of seconds up to {DELAY_MAX_SECONDS:g}."
         raise Problem(400, "bad-delay", detail)
     return seconds
@@ -222,11 +219,8 @@ def _number(name: str, least: float, most: float, *, whole: bool = False) -> flo
     values = request.args.getlist(name)
     if not values:
         return None
-    try:
-        value = int(values[0]) if whole else float(values[0])
-    except ValueError:
-        value = least - 1
-    if len(values) > 1 or not least <= value <= most:
+    value = plain.whole(values[0]) if whole else plain.number(values[0])
+    if len(values) > 1 or value is None or not least <= value <= most:
         kind = "a whole number" if whole else "a number"
         raise invalid((FieldError(name, f"Must be {kind} from {least:g} to {most:g}"),))
     return value
