@@ -4,6 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 STAMP  := $(VENV)/.installed
+LOCK   := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
 
@@ -34,6 +36,10 @@ infra: $(STAMP) ## run NATS and Postgres alone, for processes in terminals of th
 test: $(STAMP) ## run the tests (ARGS="tests/unit -k name")
 	@$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: wheel-test
+wheel-test: $(STAMP) ## build the wheels, install them elsewhere, run a command through them
+	@PYTHON=$(PYTHON) BIN=$(abspath $(BIN)) sh tests/wheel.sh
+
 .PHONY: check
 check: $(STAMP) ## lint, formatting, types, import contracts
 	@$(BIN)/ruff check .
@@ -48,11 +54,9 @@ format: $(STAMP) ## format the code
 .PHONY: lock
 lock: ## write the hashed requirement files anew
 	@test -x $(VENV)-lock/bin/uv || { $(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv; }
-	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --no-emit-find-links --extra server pyproject.toml -o requirements/server.txt $(ARGS)
-	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --no-emit-find-links --extra server --extra embedded pyproject.toml requirements/dev.in \
-	  -o requirements/dev.txt $(ARGS)
+	@$(LOCK) --extra server pyproject.toml -o requirements/server.txt $(ARGS)
+	@$(LOCK) --extra server --extra embedded pyproject.toml -o requirements/embedded.txt $(ARGS)
+	@$(LOCK) --extra server --extra embedded pyproject.toml requirements/dev.in -o requirements/dev.txt $(ARGS)
 
 .PHONY: clean
 clean: ## remove what the targets made, data included

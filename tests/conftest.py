@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from support.place import Place, Servers, fresh_place, running_servers
+from support.place import Place, Servers, fresh_place, open_folder, running_servers
+from support.up import Up
 
 # The domain that only tests have is found like every other: as a distribution on the path.
 sys.path.insert(0, str(Path(__file__).parent / "support" / "tally"))
@@ -26,3 +29,25 @@ async def place(servers: Servers) -> AsyncIterator[Place]:
     """An empty stream and a migrated database of the test's own."""
     async with fresh_place(servers) as place:
         yield place
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Up]:
+    """One run of `homing up` for the tests of a module that leave it running."""
+    folder = open_folder()
+    started = Up(folder)
+    try:
+        yield started.ready()
+    finally:
+        started.clean_up()
+        shutil.rmtree(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, visibly, what needs a Debian package that is missing; never where it is required."""
+    if "browser" in os.environ.get("HOMING_REQUIRE", "").split(",") or shutil.which("chromium"):
+        return
+    skip = pytest.mark.skip(reason="needs chromium (Debian: apt-get install chromium)")
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(skip)

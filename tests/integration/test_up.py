@@ -2,129 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from homing.local import access
-
-START_SECONDS = 60.0
-END_SECONDS = 40.0
-
-
-class Started:
-    """A `homing` command that was started, what it printed, and all its descendants."""
-
-    def __init__(self, folder: Path, words: Sequence[str], **environ: str) -> None:
-        self.printed = Path(tempfile.mkstemp(dir=folder, suffix=".log")[1])
-        with self.printed.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "homing", *words],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **environ},
-            )
-        self.family: set[psutil.Process] = set()
-
-    @property
-    def text(self) -> str:
-        return self.printed.read_text("utf-8")
-
-    def look(self) -> None:
-        """Remember who belongs to it now."""
-        if self.process.poll() is None:
-            self.family |= set(psutil.Process(self.process.pid).children(recursive=True))
-
-    def until(self, condition: Callable[[], object], seconds: float = START_SECONDS) -> None:
-        """Wait until `condition` holds; fail with what was printed."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            self.look()
-            assert self.process.poll() is None, f"ended early:\n{self.text}"
-            assert time.monotonic() < deadline, f"waited too long:\n{self.text}"
-            time.sleep(0.05)
-        self.look()
-
-    def send(self, signum: signal.Signals) -> None:
-        self.look()
-        self.process.send_signal(signum)
-
-    def end(self, signum: signal.Signals = signal.SIGINT) -> int:
-        """Send a signal; the exit code. Asserts that nobody of the family is left."""
-        self.send(signum)
-        code = self.process.wait(END_SECONDS)
-        self.assert_nobody_left()
-        return code
-
-    def assert_nobody_left(self) -> None:
-        _gone, left = psutil.wait_procs(self.family, timeout=15)
-        assert not left, self.text
-
-    def clean_up(self) -> None:
-        if self.process.poll() is None:
-            self.look()
-            self.process.kill()
-            self.process.wait()
-            psutil.wait_procs(self.family, timeout=15)
-
-
-class Up(Started):
-    """`homing up` on free ports, ready."""
-
-    def __init__(self, folder: Path, *words: str, **environ: str) -> None:
-        self.data = folder / "data"
-        self.ports_file = folder / "ports.json"
-        self.ports_file.unlink(missing_ok=True)  # of a killed run
-        given = ["up", "--data", str(self.data), "--ports-file", str(self.ports_file)]
-        port = () if "--port" in words else ("--port", "0")
-        super().__init__(folder, [*given, *port, *words], **environ)
-
-    def ready(self) -> Up:
-        self.until(self.ports_file.exists)
-        self.until(lambda: self.facts["url"] in self.text.splitlines())
-        return self
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = json.loads(self.ports_file.read_text("utf-8"))
-        return facts
-
-    @property
-    def probes(self) -> list[str]:
-        internal = self.facts["internal"]
-        return [
-            f"{url}/readyz" for url in (internal["api"], internal["web"], *internal["reactors"])
-        ]
-
-
-def answers(url: str) -> bool:
-    """Whether a GET is answered with 200."""
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+from support.place import open_folder
+from support.up import START_SECONDS, Started, Up, answers
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that another account can enter, for tests that run as root."""
-    path = Path(tempfile.mkdtemp(prefix="homing-test-"))
-    path.chmod(0o755)
+    path = open_folder()
     yield path
     shutil.rmtree(path)
 
@@ -143,34 +42,21 @@ def start(folder: Path) -> Iterator[Callable[..., Up]]:
         one.clean_up()
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Up]:
-    """One run of `homing up` for the tests that leave it running."""
-    path = Path(tempfile.mkdtemp(prefix="homing-test-"))
-    path.chmod(0o755)
-    up = Up(path)
-    try:
-        yield up.ready()
-    finally:
-        up.clean_up()
-        shutil.rmtree(path)
-
-
-def test_everything_is_ready_and_named(shared: Up) -> None:
+def test_everything_is_ready_and_named(up: Up) -> None:
     """When the URL is printed, every process answers its probe, and the ports file names them."""
-    assert [url for url in shared.probes if not answers(url)] == []
-    pids = shared.facts["pids"]
+    assert [url for url in up.probes if not answers(url)] == []
+    pids = up.facts["pids"]
     assert all(psutil.pid_exists(pid) for pid in (pids["api"], pids["web"], *pids["reactors"]))
     assert len(pids["reactors"]) == 2
-    assert shared.ports_file.stat().st_mode & 0o777 == 0o600
+    assert up.ports_file.stat().st_mode & 0o777 == 0o600
 
 
-def test_everything_listens_on_loopback_alone(shared: Up) -> None:
+def test_everything_listens_on_loopback_alone(up: Up) -> None:
     """No process of ours can be reached from another machine."""
-    shared.look()
+    up.look()
     listening = {
         connection.laddr.ip
-        for process in shared.family
+        for process in up.family
         if process.is_running()
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
@@ -178,50 +64,50 @@ def test_everything_listens_on_loopback_alone(shared: Up) -> None:
     assert listening == {"127.0.0.1"}
 
 
-def test_a_second_up_on_the_folder_is_told_who_has_it(shared: Up) -> None:
+def test_a_second_up_on_the_folder_is_told_who_has_it(up: Up) -> None:
     """It ends at once with the pid and the URL of the first, which goes on."""
     second = subprocess.run(
-        [sys.executable, "-m", "homing", "up", "--port", "0", "--data", shared.data],
+        [sys.executable, "-m", "homing", "up", "--port", "0", "--data", up.data],
         capture_output=True,
         text=True,
         timeout=20,
         check=False,
     )
     assert second.returncode == 1
-    assert f"pid {shared.process.pid}, which serves {shared.facts['url']}" in second.stderr
+    assert f"pid {up.process.pid}, which serves {up.facts['url']}" in second.stderr
     assert "Traceback" not in second.stderr
-    assert answers(shared.probes[0])
+    assert answers(up.probes[0])
 
 
 @pytest.mark.parametrize("name", ["api", "web", "reactor-1"])
-def test_a_killed_process_is_started_again(shared: Up, name: str) -> None:
+def test_a_killed_process_is_started_again(up: Up, name: str) -> None:
     """Its end is said, it comes back on its ports, and the ports file has its new pid."""
 
     def pid() -> int:
-        pids = shared.facts["pids"]
+        pids = up.facts["pids"]
         return int(pids["reactors"][0] if name == "reactor-1" else pids[name])
 
     before = pid()
     os.kill(before, signal.SIGKILL)
-    shared.until(lambda: pid() != before)
-    shared.until(lambda: all(answers(url) for url in shared.probes))
-    assert f"{name} ended with signal SIGKILL; starting it again" in shared.text
+    up.until(lambda: pid() != before)
+    up.until(lambda: all(answers(url) for url in up.probes))
+    assert f"{name} ended with signal SIGKILL; starting it again" in up.text
 
 
 @pytest.mark.parametrize("name", ["NATS", "Postgres"])
-def test_a_killed_server_is_started_again(shared: Up, name: str) -> None:
+def test_a_killed_server_is_started_again(up: Up, name: str) -> None:
     """Its end is said, and it comes back on the same port, with its data."""
-    url = shared.facts[name.lower()]
+    url = up.facts[name.lower()]
     port = int(url.rsplit(":", 1)[1].split("/")[0])
     program = {"NATS": "nats-server", "Postgres": "postgres"}[name]
     server = next(
-        child for child in psutil.Process(shared.process.pid).children() if child.name() == program
+        child for child in psutil.Process(up.process.pid).children() if child.name() == program
     )
     ready = f"{name} is ready on port {port}"
-    times = shared.text.count(ready)
+    times = up.text.count(ready)
     server.kill()
-    shared.until(lambda: shared.text.count(ready) > times)
-    assert f"{name} ended with signal SIGKILL; starting it again on port {port}" in shared.text
+    up.until(lambda: up.text.count(ready) > times)
+    assert f"{name} ended with signal SIGKILL; starting it again on port {port}" in up.text
     socket.create_connection(("127.0.0.1", port), timeout=2).close()
 
 
