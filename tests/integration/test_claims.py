@@ -245,8 +245,8 @@ async def waiting(place: Place) -> None:
     sql = """SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'
              AND datname = current_database() AND query LIKE '%INTO homing.claims%'"""
     async with asyncio.timeout(5):
-        while not await place.rows(sql):
-            await asyncio.sleep(0.01)  # Postgres tells nobody that it waits
+        while not await place.rows(sql):  # noqa: ASYNC110  # Postgres tells nobody of it
+            await asyncio.sleep(0.01)
 
 
 async def test_what_cannot_be_foreseen_leaves_nothing_behind_and_then_gets_on(
