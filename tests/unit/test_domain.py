@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from homing import Command, Context, Domain, Event, Query, Redirect, Rejected, Response, StateTable
+from homing.claims import Claim
 from homing.errors import DomainError
 from homing.outcome import CommandId, OwnerToken
 from homing.registry import Registry, load
@@ -148,6 +149,14 @@ def test_a_rejection_is_a_value_and_changes_nothing() -> None:
         {"decide": lambda *_: [Was("x")], "evolve": lambda *_: Box("another key")},
         {"decide": lambda *_: [Was("x")], "respond": lambda *_: Response(data=object())},
         {"decide": lambda *_: None},
+        {"decide": lambda *_: [Was("x")], "claims": lambda _: 1 / 0},
+        {"decide": lambda *_: [Was("x")], "claims": lambda _: None},
+        {"decide": lambda *_: [Was("x")], "claims": lambda _: {"name"}},
+        {"decide": lambda *_: [Was("x")], "claims": lambda _: {("name", 1)}},
+        {"decide": lambda *_: [Was("x")], "claims": lambda _: {("Not a name", "x")}},
+        {"decide": lambda *_: [Was("x")], "claims": lambda _: {("name", "a\0")}},
+        {"decide": lambda *_: [Was("x")], "claims": lambda _: {("name", "\ud800")}},
+        {"decide": lambda *_: [Was("x")], "claims": lambda _: {("name", "x" * 601)}},
     ],
 )
 def test_whatever_a_domain_raises_fails_its_own_command_only(changes: dict[str, Any]) -> None:
@@ -157,6 +166,15 @@ def test_whatever_a_domain_raises_fails_its_own_command_only(changes: dict[str, 
     assert verdict.status == "failed"
     assert verdict.state is state
     assert verdict.traceback
+
+
+def test_a_state_claims_what_must_be_unique() -> None:
+    """Only if something happened; a command that changes nothing needs nothing."""
+    claiming = domain(claims=lambda state: {("first", state.things[0])})
+    verdict = settle(claiming, Put(box_id="k", what="hat"), None, CONTEXT)
+    assert verdict.claims == {Claim("box", "first", "hat")}
+    nothing = domain(claims=claiming.claims, decide=lambda *_: [])
+    assert settle(nothing, Put(box_id="k", what="x"), verdict.state, CONTEXT).claims == frozenset()
 
 
 @pytest.mark.parametrize("to", ["//evil.example", "/\\evil", "https://x", "x", "/a b", "/a\nb", ""])

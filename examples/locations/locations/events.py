@@ -14,3 +14,21 @@ class LocationRegistered(Event):
     category: Category
     description: str
     registered_at: datetime
+
+
+class LocationRenamed(Event):
+    """A place got another name."""
+
+    name: str
+
+
+class LocationMoved(Event):
+    """A place went to another category."""
+
+    category: Category
+
+
+class LocationClosed(Event):
+    """A place was taken off the map."""
+
+    closed_at: datetime

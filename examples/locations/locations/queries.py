@@ -1,16 +1,23 @@
-"""What can be read: the list, newest first and by category, and one place."""
+"""What can be read: the places on the map, newest first, and one place, closed or not."""
+
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from homing import Query
 from locations.state import Location
 from locations.types import Category
 
+COLUMNS = "location_id, name, category, description, registered_at, closed_at"
 
-class ByCategory(msgspec.Struct, frozen=True):
+
+class Filter(msgspec.Struct, frozen=True):
     """What to list."""
 
     category: Category | None = None
+    name: Annotated[str, Meta(max_length=200)] | None = None
+    """How the name begins, whatever its case."""
 
 
 class ById(msgspec.Struct, frozen=True):
@@ -22,25 +29,25 @@ class ById(msgspec.Struct, frozen=True):
 QUERIES = (
     Query(
         path="",
-        summary="List places, newest first",
-        parameters=ByCategory,
-        sql="""
-            SELECT location_id, name, category, description, registered_at
+        summary="List the places on the map, newest first, by category and beginning of the name",
+        parameters=Filter,
+        # What stands for itself in a name must not be a wildcard of LIKE.
+        sql=rf"""
+            SELECT {COLUMNS}
             FROM locations
-            WHERE (:category::text IS NULL OR category = :category)
+            WHERE closed_at IS NULL
+              AND (:category::text IS NULL OR category = :category)
+              AND (:name::text IS NULL
+                   OR lower(name) LIKE regexp_replace(lower(:name), '([\\%_])', '\\\1', 'g') || '%')
         """,
         row=Location,
         order=("-registered_at", "-location_id"),
     ),
     Query(
         path="/{location_id}",
-        summary="Read one place",
+        summary="Read one place, closed or not",
         parameters=ById,
-        sql="""
-            SELECT location_id, name, category, description, registered_at
-            FROM locations
-            WHERE location_id = :location_id
-        """,
+        sql=f"SELECT {COLUMNS} FROM locations WHERE location_id = :location_id",
         row=Location,
     ),
 )

@@ -1,12 +1,13 @@
-"""What a domain author writes: commands, a state, three pure functions, queries, migrations. Pure.
+"""What a domain author writes: commands, a state, pure functions, queries, migrations. Pure.
 
-`decide` says what happens, `evolve` says what that makes of the state, `respond` says what the
-client is told. None of them needs a clock, random ids or I/O: `Context` has what they may know.
+`decide` says what happens, `evolve` says what that makes of the state, `claims` says what of the
+state must be unique, `respond` says what the client is told. None of them needs a clock, random ids
+or I/O: `Context` has what they may know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.resources.abc import Traversable
@@ -63,11 +64,17 @@ class StateTable:
 Decide = Callable[[Any, Any, Context], Sequence[Event] | Rejected]
 Evolve = Callable[[Any, Any], Any]
 Respond = Callable[[Any, Sequence[Event], Any], Response]
+Claims = Callable[[Any], Iterable[tuple[str, str]]]
 
 
 def respond_with_state(_command: Command, _events: Sequence[Event], state: Any) -> Response:
     """The default `respond`: no action, the state as data."""
     return Response(data=state)
+
+
+def claim_nothing(_state: Any) -> Iterable[tuple[str, str]]:
+    """The default `claims`: nothing has to be unique."""
+    return ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,4 +95,12 @@ class Domain:
     migrations: Traversable
     """A folder of `NNNN_title.sql`, which name tables without a schema."""
     respond: Respond = respond_with_state
+    claims: Claims = claim_nothing
+    """The (name, value) pairs that a state needs for its key alone: unique in the domain.
+
+    A command whose state would need a value that another key has is rejected as `taken`, with the
+    claim's name among the error's `fields`: name claims like the payload's fields. A state that no
+    longer returns a value gives it up. A key without a state has none. Values are text of up to
+    600 characters; a domain that starts to claim later holds only what is asked for from then on.
+    """
     queries: tuple[Query, ...] = field(default=())

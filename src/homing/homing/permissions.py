@@ -45,6 +45,8 @@ POSTGRES = {
             "outcomes": "SELECT, INSERT",
             "events": "INSERT",
             "dead_letters": "SELECT, INSERT",
+            # a value may pass from one key of a round to another
+            "claims": "SELECT, INSERT, DELETE, UPDATE (key)",
             "partitions": "SELECT, UPDATE",
             "reactors": "SELECT, INSERT, UPDATE, DELETE",
             "stream": "SELECT",

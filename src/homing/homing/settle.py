@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from homing.actions import Action
+from homing.claims import Claim, claims_of
 from homing.commands import Command, Event
 from homing.domain import Context, Domain, Rejected, Response
 from homing.outcome import OutcomeError, Status
@@ -29,6 +30,8 @@ class Verdict(NamedTuple):
     row: msgspec.Raw | None = None
     """The state as it will be saved; None if it is not to be."""
     events: Sequence[Event] = ()
+    claims: frozenset[Claim] = frozenset()
+    """What the state needs for its key alone, if anything happened; others may have it already."""
     actions: tuple[Action, ...] = ()
     data: msgspec.Raw = NULL
     error: OutcomeError | None = None
@@ -37,11 +40,11 @@ class Verdict(NamedTuple):
 
 
 def settle(domain: Domain, command: Command, state: Any, context: Context) -> Verdict:
-    """Decide, evolve and respond."""
+    """Decide, evolve, respond, and say what has to be unique."""
     try:
         decided = domain.decide(command, state, context)
         if isinstance(decided, Rejected):
-            return _rejected(decided, state)
+            return rejected(decided, state)
         after = state
         for event in decided:
             if not isinstance(event, domain.events):
@@ -49,7 +52,8 @@ def settle(domain: Domain, command: Command, state: Any, context: Context) -> Ve
             after = domain.evolve(after, event)
         _check(domain, after, context)
         response = domain.respond(command, decided, after)
-        return _succeeded(decided, after, response)
+        verdict = _succeeded(decided, after, response)
+        return verdict._replace(claims=claims_of(domain, after)) if decided else verdict
     except Exception as error:
         # Whatever a domain raises is that command's own failure; the round goes on without it.
         text = "".join(traceback.format_exception(error))
@@ -62,7 +66,8 @@ def failed(state: Any, kind: str, detail: str, trace: str = "") -> Verdict:
     return Verdict("failed", state, error=error, traceback=(trace or detail).replace("\0", "�"))
 
 
-def _rejected(said: Rejected, state: Any) -> Verdict:
+def rejected(said: Rejected, state: Any) -> Verdict:
+    """The verdict on a command to which a business rule said no."""
     error = OutcomeError(type=said.type, title=said.title, detail=said.detail, fields=said.fields)
     return Verdict("rejected", state, error=error)
 
@@ -70,7 +75,9 @@ def _rejected(said: Rejected, state: Any) -> Verdict:
 def _succeeded(events: Sequence[Event], state: Any, response: Response) -> Verdict:
     data = msgspec.Raw(msgspec.json.encode(response.data))
     row = msgspec.Raw(msgspec.json.encode(state)) if events and state is not None else None
-    return Verdict("succeeded", state, row, tuple(events), tuple(response.actions), data)
+    return Verdict(
+        "succeeded", state, row, tuple(events), actions=tuple(response.actions), data=data
+    )
 
 
 def _check(domain: Domain, state: Any, context: Context) -> None:

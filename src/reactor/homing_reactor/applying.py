@@ -1,7 +1,7 @@
-"""The transaction of a round: fence, known ids, states, decide, save. Locks in this order.
+"""The transaction of a round: fence, known ids, states, decide, claim, save, give up.
 
-A partition that the fence does not return is left out before anything is decided: nothing of it is
-written, announced or acknowledged. The others commit.
+Locks are taken in this order. A partition that the fence does not return is left out before
+anything is decided: nothing of it is written, announced or acknowledged. The others commit.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 from homing.domain import Domain
 from homing.registry import Registry
 from homing.storage import FenceRow, Rounds, RoundTransaction
+from homing_reactor.claiming import ClaimsUnforeseen, Ledger
 from homing_reactor.deciding import Decider, Plan, States
 from homing_reactor.forming import Batch
 from homing_reactor.held import Held
+from homing_reactor.intake import Task
 
 
 class Applied(NamedTuple):
@@ -23,6 +25,15 @@ class Applied(NamedTuple):
     ours: set[int]
     """The partitions that it covers; the others of the round were lost meanwhile."""
     plan: Plan
+
+
+class Start(NamedTuple):
+    """What a round is decided from."""
+
+    tasks: list[tuple[int, Task]]
+    known: dict[str, str]
+    states: States
+    condemned: str | None
 
 
 class Applier:
@@ -38,41 +49,68 @@ class Applier:
         self._check_known = check_known
 
     async def apply(self, batches: Sequence[Batch[Held]], condemned: str | None) -> Applied:
-        """Apply a round. Raises `RoundFailed`, or whatever our own code raised; then nothing is."""
+        """Apply a round.
+
+        Raises `RoundFailed`, `ClaimsUnforeseen`, or whatever our own code raised; then nothing is.
+        """
         async with self._rounds.transaction() as transaction:
             ours = await transaction.fence([_fence(batch) for batch in batches])
-            kept = [batch for batch in batches if batch.held.partition in ours]
-            plan = await self._decide(transaction, kept, condemned) if kept else Plan()
+            tasks = in_order([batch for batch in batches if batch.held.partition in ours])
+            plan, ledger = Plan(), Ledger()
+            if tasks:
+                start = await self._load(transaction, tasks, condemned)
+                plan, ledger = await self._decide(transaction, start)
             await self._save(transaction, plan)
+            await transaction.settle_claims(ledger.changes())
         return Applied(ours, plan)
 
-    async def _decide(
-        self, transaction: RoundTransaction, batches: Sequence[Batch[Held]], condemned: str | None
-    ) -> Plan:
-        tasks = [(batch.held.partition, task) for batch in batches for task in batch.tasks]
+    async def _load(
+        self,
+        transaction: RoundTransaction,
+        tasks: list[tuple[int, Task]],
+        condemned: str | None,
+    ) -> Start:
         ids = [task.envelope.id for _, task in tasks if task.envelope]
         known = await transaction.known(ids) if self._check_known else {}
         states: States = {}
-        for domain, keys in self._keys(batches).items():
+        for domain, keys in _keys(tasks).items():
             states[domain.name] = await transaction.load_states(domain, sorted(keys))
-        return self._decider.decide(tasks, known, states, condemned)
+        return Start(tasks, known, states, condemned)
 
-    def _keys(self, batches: Sequence[Batch[Held]]) -> dict[Domain, set[str]]:
-        keys: dict[Domain, set[str]] = {}
-        for batch in batches:
-            for task in batch.tasks:
-                if task.domain is not None and task.envelope is not None:
-                    keys.setdefault(task.domain, set()).add(task.envelope.key)
-        return keys
+    async def _decide(self, transaction: RoundTransaction, start: Start) -> tuple[Plan, Ledger]:
+        existing = [(name, key) for name, states in start.states.items() for key in states]
+        ledger = Ledger(await transaction.load_claims(existing))
+        plan = self._decider.decide(*start, ledger)
+        won = await transaction.claim(ledger.asked)
+        if lost := ledger.asked.keys() - won:
+            ledger = ledger.after_losing(lost)
+            plan = self._decider.decide(*start, ledger)
+            if ledger.unforeseen:
+                raise ClaimsUnforeseen(ledger.unforeseen)
+        return plan, ledger
 
     async def _save(self, transaction: RoundTransaction, plan: Plan) -> None:
-        """Claims come first here once there are any, then the domains' tables in fixed order."""
+        """The domains' tables in fixed order, then what was said of it."""
         for name in sorted(plan.changed):
             states: dict[str, Any] = plan.changed[name]
             await transaction.save_states(self._registry.domains[name], states)
         await transaction.add_outcomes(plan.outcomes)
         await transaction.add_events(plan.events)
         await transaction.add_dead_letters(plan.dead_letters)
+
+
+def in_order(batches: Sequence[Batch[Held]]) -> list[tuple[int, Task]]:
+    """The tasks of all partitions in the order of the stream, so that the first come wins."""
+    tasks = [(batch.held.partition, task) for batch in batches for task in batch.tasks]
+    return sorted(tasks, key=lambda numbered: numbered[1].delivery.sequence)
+
+
+def _keys(tasks: Sequence[tuple[int, Task]]) -> dict[Domain, set[str]]:
+    keys: dict[Domain, set[str]] = {}
+    for _, task in tasks:
+        if task.domain is not None and task.envelope is not None:
+            keys.setdefault(task.domain, set()).add(task.envelope.key)
+    return keys
 
 
 def _fence(batch: Batch[Held]) -> FenceRow:

@@ -1,7 +1,7 @@
 """Decide a round in memory: from tasks and states to the rows that will be written. Pure.
 
-Each command is settled on its own; what fails leaves its key's state as it was. The order of tasks
-is the order of the stream, per partition and so per key.
+Each command is settled on its own; what fails leaves its key's state and claims as they were. The
+order of tasks is the order of the stream.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from homing.broker import Delivery
+from homing.claims import taken
 from homing.domain import Context
 from homing.envelope import Envelope
 from homing.identity import trace_id
@@ -28,8 +29,9 @@ from homing.outcome import (
     encode_announcement,
     now,
 )
-from homing.settle import Verdict, failed, settle
+from homing.settle import Verdict, failed, rejected, settle
 from homing.storage import DeadLetterRow, EventRow, OutcomeRow
+from homing_reactor.claiming import Ledger
 from homing_reactor.intake import Fault, Task
 
 States = dict[str, dict[str, Any]]
@@ -54,8 +56,19 @@ class Plan:
             yield row.owner, row.command_id, encode_announcement(row.fingerprint, row.body.encode())
 
 
+@dataclass
+class _Round:
+    """A round while it is decided."""
+
+    states: States
+    ledger: Ledger
+    condemned: str | None
+    plan: Plan = field(default_factory=Plan)
+
+
 class Decider:
-    """Decides rounds."""
+    """Decides rounds. The same round may be decided twice: nothing that is given is changed, but
+    for the ledger."""
 
     def __init__(self, incarnation: int) -> None:
         self._incarnation = incarnation
@@ -66,14 +79,16 @@ class Decider:
         known: dict[str, str],
         states: States,
         condemned: str | None,
+        ledger: Ledger | None = None,
     ) -> Plan:
         """The plan of a round of (partition, task).
 
-        `known` are ids that have an outcome, with their fingerprints; `states` is changed on the
-        way. `condemned` is why the only command of the round has to fail, if it has to.
+        `known` are ids that have an outcome, with their fingerprints. `condemned` is why the only
+        command of the round has to fail, if it has to. `ledger` gets what is claimed.
         """
-        plan = Plan()
-        known = dict(known)
+        copied = {domain: dict(keys) for domain, keys in states.items()}
+        around = _Round(copied, Ledger() if ledger is None else ledger, condemned)
+        plan, known = around.plan, dict(known)
         for partition, task in tasks:
             position = Position(self._incarnation, partition, task.delivery.sequence)
             if task.envelope is None:
@@ -82,22 +97,23 @@ class Decider:
                 self._repeated(plan, task, position, known[task.envelope.id])
             else:
                 known[task.envelope.id] = task.envelope.fingerprint
-                self._settle(plan, task, position, states, condemned)
+                self._settle(around, task, position)
         return plan
 
-    def _settle(
-        self, plan: Plan, task: Task, position: Position, states: States, condemned: str | None
-    ) -> None:
-        envelope = task.envelope
+    def _settle(self, around: _Round, task: Task, position: Position) -> None:
+        envelope, plan = task.envelope, around.plan
         assert envelope is not None  # noqa: S101  # the caller looked
-        mine = states.setdefault(task.domain.name, {}) if task.domain else {}
-        verdict = _verdict(task, envelope, mine.get(envelope.key), condemned)
+        mine = around.states.setdefault(task.domain.name, {}) if task.domain else {}
+        verdict = _verdict(task, envelope, mine.get(envelope.key), around.condemned)
+        if names := around.ledger.ask(position.partition, envelope.key, verdict.claims):
+            verdict = rejected(taken(names), mine.get(envelope.key))
         body = _body(task.delivery, envelope, verdict, position)
         if flaw := _flaw(body):
             verdict = failed(mine.get(envelope.key), flaw.type, flaw.detail)
             body = _body(task.delivery, envelope, verdict, position)
         if task.domain and verdict.events:
             mine[envelope.key] = verdict.state
+            around.ledger.take(task.domain.name, envelope.key, verdict.claims)
             plan.changed.setdefault(task.domain.name, {})[envelope.key] = verdict.row
         _record(plan, envelope, verdict, body, position)
         if verdict.status == "failed" and verdict.error is not None:

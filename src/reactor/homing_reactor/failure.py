@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import Enum
 
 from homing.storage import RoundFailed
+from homing_reactor.claiming import ClaimsUnforeseen
 
 TRIES = 3
 LONG_SECONDS = 2.0
@@ -20,6 +21,7 @@ _NOT_OWN = ("42501",)  # insufficient privilege: a deployment's fault
 class Verdict(Enum):
     """What a failed round leads to."""
 
+    ALONE = "halve the partitions that the error names, each alone; the others are not to blame"
     BLAME = "halve the round until the guilty command stands alone; it has some tries"
     RETRY = "put everything back and try again, without end"
     DOUBT = "the commit may have happened: forget the partitions and claim them again"
@@ -28,6 +30,8 @@ class Verdict(Enum):
 
 def judge(error: Exception) -> Verdict:
     """Judge the failure of a round."""
+    if isinstance(error, ClaimsUnforeseen):
+        return Verdict.ALONE
     if not isinstance(error, RoundFailed):
         # Our own code or a domain's value broke outside of what is caught per command. It was
         # rolled back, and it is certain to break again with the same command.

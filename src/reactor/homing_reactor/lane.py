@@ -15,6 +15,7 @@ from homing import telemetry
 from homing.broker import Announcer
 from homing.log import get
 from homing_reactor.applying import Applied, Applier
+from homing_reactor.claiming import ClaimsUnforeseen
 from homing_reactor.failure import Verdict, judge
 from homing_reactor.forming import Batch, Caps, form
 from homing_reactor.held import Held
@@ -118,7 +119,7 @@ class Lane:
         )  # fmt: skip
         now = time.monotonic()
         for held, tasks in batches:
-            if verdict in (Verdict.BLAME, Verdict.STUCK):
+            if verdict in (Verdict.BLAME, Verdict.STUCK) or _alone(error, held.partition):
                 group = len(batches) if verdict is Verdict.BLAME else 1
                 last = tasks[-1].delivery.sequence
                 held.suspicion.failed(group, last, len(tasks), now)
@@ -126,12 +127,17 @@ class Lane:
             if verdict in (Verdict.DOUBT, Verdict.STUCK):
                 held.stop()
             held.put_back(tasks)
-        if verdict is not Verdict.BLAME:
+        if verdict not in (Verdict.BLAME, Verdict.ALONE):
             await self._back_off()
 
     async def _back_off(self) -> None:
         self._pause = min(PAUSE_MAX_SECONDS, max(PAUSE_FIRST_SECONDS, self._pause * 2))
         await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311  # jitter
+
+
+def _alone(error: Exception, partition: int) -> bool:
+    """Whether this partition alone has to go on by itself."""
+    return isinstance(error, ClaimsUnforeseen) and partition in error.partitions
 
 
 def _condemned(batches: Sequence[Batch[Held]]) -> str | None:

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from msgspec import Raw
 
+from homing.claims import Claim
 from homing.domain import Domain
 from homing.errors import HomingError, StorageUnavailable
+from homing.storage.claims import insert_claims, load_claims, settle_claims
 from homing.storage.database import Connection, Database, StatementFailed, translate
 from homing.storage.states import load_states, save_states
 
@@ -149,6 +151,18 @@ class RoundTransaction:
     async def load_states(self, domain: Domain, keys: Sequence[str]) -> dict[str, Any]:
         """The states of these keys; a key that has none is left out."""
         return await load_states(self._connection, domain, keys)
+
+    async def load_claims(self, keys: Collection[tuple[str, str]]) -> dict[Claim, str]:
+        """What these (domain, key) hold: claim to key."""
+        return await load_claims(self._connection, keys)
+
+    async def claim(self, asked: Mapping[Claim, str]) -> set[Claim]:
+        """Claim for these keys, once per round; those claims that were free."""
+        return await insert_claims(self._connection, asked)
+
+    async def settle_claims(self, changes: Mapping[Claim, str | None]) -> None:
+        """Hand claims on or give them up (None): last, as others may wait for them from now on."""
+        await settle_claims(self._connection, changes)
 
     async def save_states(self, domain: Domain, states: Mapping[str, Raw | None]) -> None:
         """Save these states, each in JSON; None removes the row."""
