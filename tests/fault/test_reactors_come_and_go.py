@@ -7,10 +7,9 @@ import random
 import signal
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 
-from support.ledger import Client, check
+from support.ledger import check, new_client
 from support.place import Place, Servers, fresh_place
 from support.running import Process, running_api
 from support.waiting import until
@@ -51,8 +50,8 @@ async def test_nothing_is_lost_doubled_or_out_of_order(place: Place) -> None:
     try:
         async with running_api(place) as url:
             await asyncio.gather(*(one.ready() for one in reactors))
-            clients = [await _client(url, n) for n in range(OWNERS)]
-            listening = [asyncio.create_task(client.listen()) for client in clients]
+            clients = [await new_client(url, f"owner {n}") for n in range(OWNERS)]
+            listening = [task for client in clients for task in client.listen()]
             stop = asyncio.Event()
             disturbing = asyncio.create_task(disturb(reactors, stop, seed=7))
             await asyncio.gather(
@@ -76,9 +75,3 @@ async def test_nothing_is_lost_doubled_or_out_of_order(place: Place) -> None:
     finally:
         for one in reactors:
             await one.end()
-
-
-async def _client(url: str, number: int) -> Client:
-    http = httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=None))
-    await http.get(f"{url}/api/session")
-    return Client(url, f"owner {number}", http)

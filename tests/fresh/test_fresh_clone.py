@@ -64,7 +64,6 @@ def test_make_up_in_a_fresh_clone_ends_with_a_page_that_works(clone: Path) -> No
     finally:
         family = psutil.Process(up.pid).children(recursive=True)
         os.killpg(up.pid, signal.SIGINT)  # as a terminal does it
-        up.stdout.read()
-        up.wait(30)
+        up.communicate(timeout=60)
     _gone, left = psutil.wait_procs(family, timeout=15)
     assert not left

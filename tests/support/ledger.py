@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import random
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,37 @@ from support.waiting import until
 ADD = "/api/commands/tally.add"
 
 
+class Ear:
+    """One stream of an owner's outcomes, reconnecting and resuming for ever."""
+
+    def __init__(self, url: str, http: httpx.AsyncClient) -> None:
+        self.outcomes: dict[str, list[Any]] = defaultdict(list)
+        self.resets = 0
+        self.cursor = ""
+        self._url = f"{url}/api/outcomes/stream"
+        self._http = http
+
+    async def listen(self) -> None:
+        """Hear until cancelled."""
+        while True:
+            headers = {"Last-Event-ID": self.cursor} if self.cursor else {}
+            try:
+                async with self._http.stream("GET", self._url, headers=headers) as response:
+                    await self._take(response)
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1 * random.random())
+
+    async def _take(self, response: httpx.Response) -> None:
+        parser = Parser()
+        async for piece in response.aiter_raw():
+            for event in parser.feed(piece):
+                if event.type == "outcome":
+                    self.outcomes[event.json["command_id"]].append(event.json)
+                self.resets += event.type == "reset"
+            self.cursor = parser.last_event_id or self.cursor
+
+
 @dataclass
 class Client:
     """One owner: it sends numbers to its tallies, and listens for what becomes of them."""
@@ -25,9 +57,7 @@ class Client:
     http: httpx.AsyncClient
     accepted: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Command id to (tally, number), in the order of the 202s."""
-    outcomes: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
-    resets: int = 0
-    _cursor: str = ""
+    ears: list[Ear] = field(default_factory=list)
 
     async def send(self, tally: str, numbers: range, pause: float = 0.0) -> None:
         """Send the numbers one after another, each after the 202 of the one before."""
@@ -49,39 +79,30 @@ class Client:
         self.accepted.setdefault(answer.json()["command_id"], (tally, number))
         return True
 
-    async def listen(self) -> None:
-        """Hear all outcomes, reconnecting and resuming for ever."""
-        while True:
-            headers = {"Last-Event-ID": self._cursor} if self._cursor else {}
-            try:
-                path = f"{self.url}/api/outcomes/stream"
-                async with self.http.stream("GET", path, headers=headers) as response:
-                    await self._take(response)
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.05)
-
-    async def _take(self, response: httpx.Response) -> None:
-        parser = Parser()
-        async for piece in response.aiter_raw():
-            for event in parser.feed(piece):
-                if event.type == "outcome":
-                    self.outcomes[event.json["command_id"]].append(event.json)
-                self.resets += event.type == "reset"
-            self._cursor = parser.last_event_id or self._cursor
+    def listen(self, ears: int = 1) -> list[asyncio.Task[None]]:
+        """Open so many streams."""
+        self.ears = [Ear(self.url, self.http) for _ in range(ears)]
+        return [asyncio.create_task(ear.listen()) for ear in self.ears]
 
     @property
     def complete(self) -> bool:
         """Whether everything that was accepted has come home."""
-        return self.accepted.keys() <= self.outcomes.keys()
+        return all(self.accepted.keys() <= ear.outcomes.keys() for ear in self.ears)
+
+
+async def new_client(url: str, name: str) -> Client:
+    """An owner with a session of its own."""
+    http = httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=None))
+    (await http.get(f"{url}/api/session")).raise_for_status()
+    return Client(url, name, http)
 
 
 def check(clients: list[Client]) -> None:
     """Nothing lost, doubled or out of order, by the clients' own knowledge alone."""
-    for client in clients:
-        missing = client.accepted.keys() - client.outcomes.keys()
+    for client, ear in ((one, ear) for one in clients for ear in one.ears):
+        missing = client.accepted.keys() - ear.outcomes.keys()
         assert not missing, f"{client.name}: no outcome of {len(missing)}"
-        strangers = client.outcomes.keys() - client.accepted.keys()
+        strangers = ear.outcomes.keys() - client.accepted.keys()
         assert not strangers, f"{client.name} was told of {len(strangers)} that it never sent"
         totals: dict[str, int] = defaultdict(int)
         counts: dict[str, int] = defaultdict(int)
@@ -91,6 +112,6 @@ def check(clients: list[Client]) -> None:
             expected = {
                 "tally_id": tally, "count": counts[tally], "total": totals[tally], "last": number,
             }  # fmt: skip
-            for outcome in client.outcomes[command_id]:
+            for outcome in ear.outcomes[command_id]:
                 assert outcome["status"] == "succeeded", outcome
                 assert outcome["data"] == expected

@@ -101,6 +101,16 @@ def openapi(registry: Registry) -> bytes:
 
 _SECURITY = {"session": {"type": "apiKey", "in": "cookie", "name": "homing_session"}}
 _OWN: list[dict[str, list[str]]] = [{"session": []}]
+_EVENT: Schema = {
+    "type": "object",
+    "description": "One event of the stream; `data` is JSON",
+    "properties": {
+        "event": {"type": "string", "enum": ["outcome", "pending", "reset", "ping"]},
+        "data": {"type": "string", "contentMediaType": JSON},
+        "id": {"type": "string", "pattern": "^[A-Za-z0-9._-]*$"},
+        "retry": {"type": "integer"},
+    },
+}
 _ID = {
     "name": "command_id",
     "in": "path",
@@ -149,7 +159,7 @@ def _fixed(schemas: Schemas) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "An event stream",
-                "content": {events.CONTENT_TYPE: {"schema": {"type": "string"}}},
+                "content": {events.CONTENT_TYPE: {"schema": _EVENT}},
             },
             "204": {"description": "You were told; do not come again"},
             **_problems(schemas, 401, 404, 422),
@@ -176,7 +186,9 @@ TIMEOUT_MAX = 3600
 
 
 def _batch(schemas: Schemas) -> Schema:
-    items = {"type": "array", "maxItems": ITEMS_MAX, "items": schemas.ref(BatchItem)}
+    # Whatever is no such item is refused in its own answer, not with the whole request.
+    item = {"anyOf": [schemas.ref(BatchItem), {}]}
+    items = {"type": "array", "maxItems": ITEMS_MAX, "items": item}
     answers = {"type": "array", "items": schemas.ref(ItemAnswer)}
     line = {"type": "string", "description": "One JSON object on each line"}
     return {
@@ -233,7 +245,7 @@ def _stream(schemas: Schemas) -> Schema:
         "responses": {
             "200": {
                 "description": "An event stream",
-                "content": {events.CONTENT_TYPE: {"schema": text}},
+                "content": {events.CONTENT_TYPE: {"schema": _EVENT}},
             },
             **_problems(schemas, 401, 404),
         },

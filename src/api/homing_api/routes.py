@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 from quart import Quart, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from homing import telemetry
 from homing.domain import Domain
@@ -67,6 +67,7 @@ def build(parts: Parts) -> Quart:
     app.register_blueprint(docs_page(openapi(parts.registry)))
     _sessions(app, parts)
     _commands(app, parts)
+    _batches(app, parts)
     _outcomes(app, parts)
     for domain in parts.registry.domains.values():
         for query in domain.queries:
@@ -96,24 +97,10 @@ def _commands(app: Quart, parts: Parts) -> None:
         telemetry.SUBMITTED.labels(command_type, str(answer.status)).inc()
         return _respond(answer, session)
 
-    @app.post("/api/commands")
-    async def submit_batch() -> Response:
-        body = await _body(parts.settings.batch_max_bytes)
-        media_type = check_media_type(request.headers.get("Content-Type", ""), JSON, NDJSON)
-        items = split(media_type, body)
-        session = parts.sessions.ensured(request)
-        trace = request.headers.get("traceparent")
-        answers = await parts.batch.submit(items, session.owner, trace)
-        for answer in answers:
-            telemetry.SUBMITTED.labels("batch", str(answer.status)).inc()
-        if media_type == JSON:
-            said = msgspec.json.encode(answers)
-        else:
-            said = b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers)
-        return _respond(Answer(200, media_type, said, {}), session)
-
     @app.get("/api/commands/<command_id>")
     async def status(command_id: str) -> Response:
+        if parts.registry.find(command_id):
+            raise MethodNotAllowed(["POST"])  # a command's type, not a command's id
         session = parts.sessions.required(request)
         sequence = _number("seq", 1, SEQUENCE_MAX, whole=True)
         found = await parts.status.look_up(
@@ -129,6 +116,24 @@ def _commands(app: Quart, parts: Parts) -> None:
         if request.headers.get("Last-Event-ID") == wanted:
             return Response(b"", 204)  # told before; an EventSource stops only at this
         return _stream(parts, owner, parts.streaming.of_command(owner, wanted, timeout))
+
+
+def _batches(app: Quart, parts: Parts) -> None:
+    @app.post("/api/commands")
+    async def submit_batch() -> Response:
+        body = await _body(parts.settings.batch_max_bytes)
+        media_type = check_media_type(request.headers.get("Content-Type", ""), JSON, NDJSON)
+        items = split(media_type, body)
+        session = parts.sessions.ensured(request)
+        trace = request.headers.get("traceparent")
+        answers = await parts.batch.submit(items, session.owner, trace)
+        for answer in answers:
+            telemetry.SUBMITTED.labels("batch", str(answer.status)).inc()
+        if media_type == JSON:
+            said = msgspec.json.encode(answers)
+        else:
+            said = b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers)
+        return _respond(Answer(200, media_type, said, {}), session)
 
 
 def _outcomes(app: Quart, parts: Parts) -> None:
