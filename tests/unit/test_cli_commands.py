@@ -21,7 +21,14 @@ from homing.errors import HomingError, SettingsError
         (["up", "--reactors", "-1"], "Must be >= 0"),
         (["up", "--port", "70000"], "Must be <= 65535"),
         (["up", "now"], "Unused Tokens"),
-        (["send", "locations.register"], "--json"),
+        (["send", "locations.register"], "either --json"),
+        (["send", "--json", "{}"], "TYPE"),
+        (["send", "a.b", "--json", "{}", "--file", "-"], "either --json"),
+        (["send", "--file", "-", "--idempotency-key", "k"], "--idempotency-key"),
+        (["send", "a.b", "--json", "{}", "--wait", "-1"], "Must be >= 0"),
+        (["status"], "requires an argument"),
+        (["outcomes", "--limit", "201"], "Must be <= 200"),
+        (["outcomes", "--output", "xml"], "--output"),
     ],
 )
 def test_bad_usage_ends_with_2(

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from homing.cli.sending import Answer, BadInput, Sending, parse, problem, report
+from homing.cli.calling import Answer, Refused, problem
+from homing.cli.sending import BadInput, Sending, parse, report
 
-SENDING = Sending("http://127.0.0.1:8080", "locations.register", "{}", 2.5, None)
+URL = "http://127.0.0.1:8080"
+SENDING = Sending("locations.register", "{}", 2.5)
 
 
 def outcome(status: str) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def test_an_outcome_is_printed_with_its_exit_code(
     capsys: pytest.CaptureFixture[str], status: int, body: dict[str, Any], code: int
 ) -> None:
     """Standard output is the outcome, as JSON, and nothing else."""
-    assert report(Answer(status, body), SENDING) == code
+    assert report(Answer(status, body), SENDING, URL) == code
     printed = capsys.readouterr()
     assert json.loads(printed.out) == body.get("outcome", body)
     assert printed.err == ""
@@ -42,34 +44,33 @@ def test_pending_names_the_status_url(capsys: pytest.CaptureFixture[str]) -> Non
         "status": "pending",
         "links": {"status": "/api/commands/0190?seq=7", "events": "/api/commands/0190/events"},
     }
-    assert report(Answer(202, body), SENDING) == 5
+    assert report(Answer(202, body), SENDING, URL) == 5
     printed = capsys.readouterr()
     assert json.loads(printed.out) == body
     assert "pending after 2.5 s: http://127.0.0.1:8080/api/commands/0190?seq=7" in printed.err
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, 2), (404, 2), (422, 2), (401, 1), (503, 1)])
-def test_a_problem_is_readable(capsys: pytest.CaptureFixture[str], status: int, code: int) -> None:
-    """Title, detail and every error go to standard error; nothing to standard output."""
+def test_a_problem_is_readable(status: int, code: int) -> None:
+    """Title, detail and every error, each on a line."""
     body = {
         "title": "Bad payload",
         "detail": "The command does not validate.",
-        "errors": [{"field": "name", "message": "too long"}, "and more"],
+        "errors": [{"field": "name", "detail": "too long"}, "and more"],
     }
-    assert report(Answer(status, body), SENDING) == code
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.splitlines() == [
-        f"homing: Bad payload ({status}): The command does not validate.",
-        "  - field: name, message: too long",
+    with pytest.raises(Refused) as refused:
+        report(Answer(status, body), SENDING, URL)
+    assert refused.value.exit_code == code
+    assert str(refused.value).splitlines() == [
+        f"Homing refused it: Bad payload ({status}): The command does not validate.",
+        "  - name: too long",
         "  - and more",
     ]
 
 
 def test_an_answer_of_somebody_else_is_shown() -> None:
-    """A body without a title still gives the status, and errors by field are understood."""
-    assert problem(Answer(502, {})) == "unexpected answer (502)"
-    assert problem(Answer(422, {"errors": {"name": "too long"}})).endswith("  - name: too long")
+    """A body without a title still gives the status, and so does no JSON at all."""
+    assert problem(Answer(502, {})) == problem(Answer(502, None)) == "unexpected answer (502)"
 
 
 @pytest.mark.parametrize("text", ["{", "", "[1]", '"text"', "null", "{'name': 1}"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from homing.cli import starting
+from homing.cli.showing import Output
 from homing.errors import HomingError, SettingsError
 from homing.local.options import Options
 
@@ -25,6 +27,7 @@ INTERRUPTED = 130
 
 DEFAULTS = Options()
 Switch = Parameter(negative="")
+Dash = Parameter(allow_leading_hyphen=True)  # `-` is standard input
 
 app = App(
     name="homing",
@@ -45,7 +48,7 @@ def run(words: Sequence[str]) -> int:
         return BAD_USAGE
     except HomingError as error:
         print(f"homing: {error}", file=sys.stderr)
-        return FAILED
+        return int(getattr(error, "exit_code", FAILED))
     except KeyboardInterrupt:
         return INTERRUPTED
     return result if isinstance(result, int) else 0
@@ -103,20 +106,36 @@ def version() -> None:
     print(installed_version("homing"))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """What every command that speaks to a running Homing takes."""
+
+    url: Annotated[str, Parameter(env_var="HOMING_URL")] = "http://127.0.0.1:8080"
+    """Where Homing serves."""
+    session_file: Annotated[Path | None, Parameter(env_var="HOMING_SESSION_FILE")] = None
+    """The file that keeps the session, so that a later call sees the outcomes of this one."""
+    output: Output = "auto"
+    """`text` for people, `json` for programs; `auto` is text on a terminal."""
+
+
+CLIENT = Client()
+
+
 @app.command
 def send(
-    type: str,
+    type: str | None = None,
     /,
     *,
-    json: str,
-    wait: Annotated[float, Parameter(validator=Number(gte=0))] = 10.0,
-    url: Annotated[str, Parameter(env_var="HOMING_URL")] = "http://127.0.0.1:8080",
+    json: Annotated[str | None, Dash] = None,
+    file: Annotated[Path | None, Dash] = None,
+    wait: Annotated[float, Parameter(validator=Number(gte=0, lte=86_400))] = 10.0,
     idempotency_key: str | None = None,
+    client: Annotated[Client, Parameter(name="*")] = CLIENT,
 ) -> int:
-    """Send a command, wait for its outcome, print the outcome as JSON.
+    """Send a command, or a file of commands, and print what became of it.
 
     Exit codes: 0 succeeded, 3 rejected, 4 failed, 5 still pending after the wait, 2 bad input,
-    1 Homing could not be reached or answered something else.
+    1 Homing could not be reached or answered something else. Of a file, the worst.
 
     Parameters
     ----------
@@ -124,13 +143,63 @@ def send(
         The command's type, as `locations.register`.
     json
         Its payload, a JSON object; `-` reads it from standard input.
+    file
+        JSON lines, each {"type": …, "payload": …}, or a payload if the type is given; `-` is
+        standard input.
     wait
         How many seconds to wait for the outcome; 0 only submits.
-    url
-        Where Homing serves.
     idempotency_key
         Sending again with the same key does not do it again.
     """
-    from homing.cli.sending import Sending, send_and_print  # noqa: PLC0415 - loads an HTTP client
+    from homing.cli import asking  # noqa: PLC0415 - loads an HTTP client
 
-    return send_and_print(Sending(url, type, json, wait, idempotency_key))
+    return asking.send(client, asking.What(type, json, file, wait, idempotency_key))
+
+
+@app.command
+def status(
+    command_id: str,
+    /,
+    *,
+    seq: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    follow: Annotated[bool, Switch] = False,
+    client: Annotated[Client, Parameter(name="*")] = CLIENT,
+) -> int:
+    """Print what became of a command of this session; the exit codes are those of `send`.
+
+    Parameters
+    ----------
+    command_id
+        The command's id.
+    seq
+        Its place in the stream, which proves that a pending command exists.
+    follow
+        Wait for the outcome, however long it takes.
+    """
+    from homing.cli import asking  # noqa: PLC0415 - loads an HTTP client
+
+    return asking.status(client, command_id, seq, follow=follow)
+
+
+@app.command
+def outcomes(
+    *,
+    limit: Annotated[int, Parameter(validator=Number(gte=0, lte=200))] = 20,
+    follow: Annotated[bool, Switch] = False,
+    client: Annotated[Client, Parameter(name="*")] = CLIENT,
+) -> int:
+    """Print the latest outcomes of this session, the newest last.
+
+    Parameters
+    ----------
+    limit
+        How many of those that there are.
+    follow
+        Go on with those that come.
+    """
+    from homing.cli import asking  # noqa: PLC0415 - loads an HTTP client
+
+    return asking.outcomes(client, limit, follow=follow)
+
+
+app.register_install_completion_command()

@@ -1,0 +1,169 @@
+"""The command line against a running Homing: send one, send a file, look, follow."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from homing.local import ports
+from support.place import Servers
+from support.world import World, running_world
+
+
+class Ran(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[dict[str, object]]:
+        """Its standard output as JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Shell:
+    """Runs `homing` with a session of its own."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._environ = {
+            **os.environ, "HOMING_URL": url, "HOMING_SESSION_FILE": str(folder / "session.json"),
+        }  # fmt: skip
+
+    async def start(self, *words: str) -> asyncio.subprocess.Process:
+        """A command that goes on."""
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "homing", *words, env=self._environ,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+
+    async def run(self, *words: str, given: str = "") -> Ran:
+        """A command to its end."""
+        process = await self.start(*words)
+        out, err = await asyncio.wait_for(process.communicate(given.encode()), 40)
+        assert b"Traceback" not in err, err.decode()
+        return Ran(process.returncode or 0, out.decode(), err.decode())
+
+
+@pytest.fixture(scope="module")
+async def world(servers: Servers) -> AsyncIterator[World]:
+    async with running_world(servers) as world:
+        yield world
+
+
+@pytest.fixture
+def shell(world: World, tmp_path: Path) -> Shell:
+    return Shell(world.url, tmp_path)
+
+
+def number(tally: str, value: int) -> str:
+    """A payload of `tally.add`."""
+    return json.dumps({"tally_id": tally, "number": value})
+
+
+async def test_one_command_and_its_outcome(shell: Shell) -> None:
+    """Standard output is the outcome; text says it in one line."""
+    sent = await shell.run("send", "tally.add", "--json", number("one", 1))
+    assert sent.code == 0
+    assert json.loads(sent.out)["data"]["count"] == 1
+    text = await shell.run("send", "tally.add", "--json", number("one", 2), "--output", "text")
+    assert text.out.startswith("succeeded  tally.add")
+    assert " ms" in text.out
+
+
+async def test_each_verdict_has_its_exit_code(shell: Shell) -> None:
+    """3 rejected, 4 failed, 2 bad input, 5 pending, 1 unreachable."""
+    assert (await shell.run("send", "tally.add", "--json", number("v", -1))).code == 3
+    assert (await shell.run("send", "tally.explode", "--json", '{"tally_id":"v"}')).code == 4
+    bad = await shell.run("send", "tally.add", "--json", '{"tally_id":"v"}')
+    assert (bad.code, "number" in bad.err, bad.out) == (2, True, "")
+    assert (await shell.run("send", "tally.add", "--json", number("v", 1), "--wait", "0")).code == 5
+    nobody = f"http://127.0.0.1:{ports.free()[0]}"
+    gone = await shell.run("send", "tally.add", "--json", number("v", 1), "--url", nobody)
+    assert gone.code == 1
+    assert "does not answer" in gone.err
+
+
+async def test_a_later_call_sees_what_an_earlier_one_sent(shell: Shell) -> None:
+    """The session is kept in a private file; a status can be looked at and followed."""
+    sent = await shell.run("send", "tally.add", "--json", number("kept", 7), "--wait", "0")
+    command_id = json.loads(sent.out)["command_id"]
+    followed = await shell.run("status", command_id, "--follow")
+    assert (followed.code, json.loads(followed.out)["status"]) == (0, "succeeded")
+    assert (await shell.run("status", command_id)).code == 0
+    listed = await shell.run("outcomes", "--limit", "1")
+    assert [one["command_id"] for one in listed.lines] == [command_id]
+
+
+async def test_a_strangers_command_is_not_known(world: World, shell: Shell, tmp_path: Path) -> None:
+    """Another session's command looks like one that is not there."""
+    sent = await shell.run("send", "tally.add", "--json", number("mine", 7))
+    (tmp_path / "other").mkdir()
+    other = Shell(world.url, tmp_path / "other")
+    asked = await other.run("status", json.loads(sent.out)["command_id"])
+    assert (asked.code, "Not known yet" in asked.err) == (2, True)
+    assert (await other.run("status", "no-such-id")).code == 2
+
+
+async def test_a_file_of_commands_is_sent_and_awaited(shell: Shell, tmp_path: Path) -> None:
+    """1,200 in three requests: each outcome is printed once, in the order of each key."""
+    file = tmp_path / "numbers.ndjson"
+    file.write_text("\n".join(number(f"f{n % 3}", n) for n in range(1200)), "utf-8")
+    sent = await shell.run("send", "tally.add", "--file", str(file), "--wait", "60")
+    assert sent.code == 0, sent.err
+    assert "1200 commands: 1200 succeeded" in sent.err
+    for key in range(3):
+        mine = [one["data"] for one in sent.lines if one["data"]["tally_id"] == f"f{key}"]  # type: ignore[index]
+        assert sorted(data["last"] for data in mine) == list(range(key, 1200, 3))  # type: ignore[index]
+        assert all(data["last"] == 3 * (data["count"] - 1) + key for data in mine)  # type: ignore[index]
+
+
+async def test_a_file_with_bad_lines_says_which(shell: Shell) -> None:
+    """A line that is no JSON stops before anything is sent; one that is refused is named."""
+    cut = await shell.run(
+        "send", "tally.add", "--file", "-", given='{"tally_id":"x","number":1}\n{'
+    )
+    assert (cut.code, "line 2 is not valid JSON" in cut.err, cut.out) == (2, True, "")
+    mixed = "\n".join(
+        json.dumps({"type": "tally.add", "payload": payload})
+        for payload in ({"tally_id": "m", "number": 1}, {"tally_id": "m"})
+    )
+    some = await shell.run("send", "--file", "-", given=mixed)
+    assert some.code == 2
+    assert "1 refused, 1 succeeded" in some.err
+    assert "missing required field `number`" in some.err
+    assert [one["status"] for one in some.lines] == ["succeeded"]
+    assert (await shell.run("send", "--file", "/no/such/file")).code == 2
+
+
+async def test_outcomes_can_be_followed(shell: Shell) -> None:
+    """What comes is printed as it comes."""
+    following = await shell.start("outcomes", "--limit", "0", "--follow")
+    assert following.stdout is not None
+    seen: list[str] = []
+    while not seen:  # it may not listen yet: each later one is heard all the same
+        sent = await shell.run("send", "tally.add", "--json", number("follow", 1))
+        command_id = json.loads(sent.out)["command_id"]
+        try:
+            line = await asyncio.wait_for(following.stdout.readline(), 2)
+        except TimeoutError:
+            continue
+        seen.append(json.loads(line)["command_id"])
+    following.terminate()
+    await following.communicate()
+    assert seen == [command_id]
+
+
+async def test_completion_can_be_installed(shell: Shell, tmp_path: Path) -> None:
+    """For the shells that people have."""
+    shown = await shell.run("--help")
+    assert "--install-completion" in shown.out
