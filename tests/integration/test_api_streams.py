@@ -110,6 +110,27 @@ async def test_an_owners_stream_has_all_outcomes_and_resumes(me: httpx.AsyncClie
             wanted.discard(event.json["command_id"])
 
 
+async def test_a_cut_in_the_middle_of_history_loses_nothing(world: World) -> None:
+    """A cursor in what is stored does not run ahead of what is still to be read."""
+    async with world.session() as one, writer(world.place) as reactor:
+        owner = OwnerToken((await one.get("/api/session")).json()["owner"])
+        async with listening(one, "/api/outcomes/stream") as stream:
+            await submit(one, "Cursor")
+            (event,) = await take(stream, 1)
+        stored = [made(owner) for _ in range(30)]
+        for each in stored:
+            await reactor.write(each)
+        wanted = {each.outcome.command_id for each in stored}
+        cursor, seen, tries = event.last_event_id, set[str](), 0
+        while not wanted <= seen:  # as if the line broke after every third event
+            async with listening(one, "/api/outcomes/stream", cursor) as stream:
+                for event in await take(stream, min(3, len(wanted - seen) + 1)):
+                    seen.add(event.json["command_id"])
+                    cursor = event.last_event_id
+            tries += 1
+        assert tries > len(wanted) / 3
+
+
 async def test_resume_goes_on_at_another_replica(world: World, me: httpx.AsyncClient) -> None:
     """A cursor of one is understood by the other."""
     async with listening(me, "/api/outcomes/stream") as stream:

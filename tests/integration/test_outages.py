@@ -71,6 +71,23 @@ async def test_without_nats_a_submit_is_a_503_in_time(place: Place) -> None:
         assert back.json()["data"]["name"] == "Back"
 
 
+async def test_a_batch_sends_nothing_past_what_was_not_acknowledged(place: Place) -> None:
+    """Later commands of a key would overtake it: they answer 503, unsent; other keys go on."""
+    async with running_api(place, publish_deadline_seconds=1) as url, client(url) as one:
+        await place.servers.nats.kill()
+        batch = [
+            {"type": "tally.add", "payload": {"tally_id": key, "number": number}}
+            for number in range(3)
+            for key in ("a", "b")
+        ]
+        began = time.monotonic()
+        said = (await one.post("/api/commands", json=batch)).json()
+        assert time.monotonic() - began < 2  # one deadline for each key, at the same time
+        assert [one["status"] for one in said] == [503] * 6
+        unsent = ["not sent" in one["problem"]["detail"] for one in said]
+        assert unsent == [False, False, True, True, True, True]
+
+
 async def test_without_postgres_a_submit_is_accepted_and_reads_are_503(place: Place) -> None:
     """The stream is what counts; reactors wait and catch up, and who waits is told."""
     async with running_reactor(place), running_api(place) as url, client(url) as one:
