@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import nats
 from nats.js.errors import NotFoundError
 
@@ -111,19 +112,22 @@ async def fresh_place(
     await delete_stream(place.nats_url)
     await servers.postgres.ensure_database(place.database)
     try:
-        await migrate(
-            MigrateSettings(
-                nats_url=place.nats_url,
-                postgres_url=place.postgres_url(access.MIGRATOR),
-                partitions=partitions,
-                commands_max_bytes=256 * 1024 * 1024,
-                **changes,
-            )
-        )
+        await migrate_place(place, **changes)
         yield place
     finally:
         await servers.postgres.start()
         await servers.postgres.drop_database(place.database)
+
+
+async def migrate_place(place: Place, **changes: Any) -> None:
+    """`homing migrate` for this place."""
+    settings = MigrateSettings(
+        nats_url=place.nats_url,
+        postgres_url=place.postgres_url(access.MIGRATOR),
+        partitions=place.partitions,
+        commands_max_bytes=256 * 1024 * 1024,
+    )
+    await migrate(msgspec.structs.replace(settings, **changes))
 
 
 async def delete_stream(url: str) -> None:
