@@ -158,3 +158,29 @@ async def test_a_port_in_use_is_a_message(place: Place) -> None:
         assert await process.wait() == 1
         assert "in use" in process.log
         assert "Traceback" not in process.log
+
+
+async def test_shared_servers_never_make_a_process_unready(place: Place) -> None:
+    """All replicas would leave at once; `/readyz?verbose` says what is away."""
+    api, reactor = Process("api", place).start(), Process("reactor", place).start()
+    try:
+        for process in (await api.ready(), await reactor.ready()):
+            await until(
+                lambda process=process: _says(process, "nats: answers", "postgres: answers")
+            )
+        await place.servers.nats.kill()
+        await place.servers.postgres.kill()
+        for process in (api, reactor):
+            await until(lambda process=process: _says(process, "nats: away", "postgres: away"))
+    finally:
+        await place.servers.nats.start()
+        await place.servers.postgres.start()
+        assert await api.end() == 0
+        assert await reactor.end() == 0
+
+
+async def _says(process: Process, *lines: str) -> bool:
+    async with httpx.AsyncClient() as probe:
+        answer = await probe.get(f"http://127.0.0.1:{process.internal}/readyz?verbose")
+    assert answer.status_code == 200
+    return {"ready", *lines} <= set(answer.text.splitlines())

@@ -141,6 +141,9 @@ async def _serve(
             streaming=Streaming(streams, hub, reads, sweeper, recorded.incarnation),
         )
     )
+    lifecycle.dependencies.update(
+        nats=lambda: servers.broker.connected, postgres=lambda: sweeper.answering
+    )
     servers.broker.on_doubt(sweeper.kick)
     await watch_outcomes(servers.broker, hub.announced)
     closed = asyncio.Event()

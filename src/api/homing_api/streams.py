@@ -37,7 +37,8 @@ class Stream:
 
     def __init__(self, owner: OwnerToken) -> None:
         self.owner = owner
-        self.opened_at = self.written_at = self.pinged_at = time.monotonic()
+        self.written_at = self.pinged_at = time.monotonic()
+        self.ends_at = float("inf")
         self.ping: Callable[[], bytes] = lambda: events.event("ping", b"{}")
         """Called when a ping is queued, not when it is written: its cursor is of that moment."""
         self._frames: deque[Frame] = deque()
@@ -135,6 +136,9 @@ class Streams:
     @contextmanager
     def opened(self, stream: Stream) -> Iterator[None]:
         """Count it, and let it tick."""
+        # Jitter, so that streams which were opened together do not come back together.
+        life = self._caps.lifetime_seconds * random.uniform(0.9, 1.0)  # noqa: S311
+        stream.ends_at = time.monotonic() + life
         self._open.setdefault(stream.owner, set()).add(stream)
         self._count += 1
         self._empty.clear()
@@ -161,9 +165,7 @@ class Streams:
             now = time.monotonic()
             for stream in self._all():
                 stream.tick(now)
-                # The jitter differs between streams and stays the same for one of them.
-                life = self._caps.lifetime_seconds * (1 - (id(stream) >> 4) % 100 / 1000)
-                if now - stream.opened_at >= life:
+                if now >= stream.ends_at:
                     stream.end("lifetime")
 
     async def drain(self, seconds: float) -> None:

@@ -30,6 +30,8 @@ class Lifecycle:
     def __init__(self) -> None:
         self.started = asyncio.Event()
         self.stopping = asyncio.Event()
+        self.dependencies: dict[str, Callable[[], bool]] = {}
+        """Whether each server that is shared with the other replicas answers; only to be shown."""
         self._failure: str | None = None
 
     @property

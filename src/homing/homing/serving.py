@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from hypercorn.asyncio import serve as hypercorn_serve
-from hypercorn.config import Config
+from hypercorn.config import Config, Sockets
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
 from homing.lifecycle import Lifecycle
@@ -22,12 +23,13 @@ Answer = tuple[int, str, bytes]
 """Status, content type, body."""
 Route = Callable[[bytes], Awaitable[Answer]]
 """Answers a GET; the argument is the raw query string."""
+PEER_GONE_MS = 30_000
 TEXT = "text/plain; charset=utf-8"
 
 
 async def serve(app: Any, bind: str, port: int, stop: asyncio.Event) -> None:
     """Serve the ASGI application `app` on `bind:port` until `stop` is set."""
-    config = Config()
+    config = _Config()
     host = f"[{bind}]" if ":" in bind else bind
     config.bind = [f"{host}:{port}"]
     config.backlog = 4096  # the default of 100 overflows when thousands of streams reconnect
@@ -36,6 +38,22 @@ async def serve(app: Any, bind: str, port: int, stop: asyncio.Event) -> None:
     config.errorlog = logging.getLogger("hypercorn.error")
     config.include_server_header = False
     await hypercorn_serve(app, config, shutdown_trigger=stop.wait)
+
+
+class _Config(Config):
+    """Hypercorn's, with sockets on which a peer that is gone is given up after half a minute.
+
+    Without it a cut stream whose reader takes nothing keeps its socket for as long as the kernel
+    keeps probing (`tcp(7)`, TCP_USER_TIMEOUT; accepted sockets inherit it).
+    """
+
+    def create_sockets(self) -> Sockets:
+        """The listening sockets."""
+        sockets = super().create_sockets()
+        if option := getattr(socket, "TCP_USER_TIMEOUT", 0):  # Linux alone has it
+            for one in sockets.insecure_sockets:
+                one.setsockopt(socket.IPPROTO_TCP, option, PEER_GONE_MS)
+        return sockets
 
 
 async def with_probes(
@@ -47,7 +65,7 @@ async def with_probes(
     """
     ended = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        probes = internal_app(lambda: lifecycle.ready)
+        probes = internal_app(lifecycle)
         group.create_task(serve(probes, config.bind, config.internal_port, ended))
         working = group.create_task(work())
         stop = group.create_task(lifecycle.stopping.wait())
@@ -60,17 +78,25 @@ async def with_probes(
 
 
 def internal_app(
-    ready: Callable[[], bool],
+    lifecycle: Lifecycle,
     routes: Mapping[str, Route] | None = None,
     registry: CollectorRegistry = REGISTRY,
 ) -> Any:
-    """The application of the internal port: `/livez`, `/readyz`, `/metrics` and `routes`."""
+    """The application of the internal port: `/livez`, `/readyz`, `/metrics` and `routes`.
+
+    `/readyz?verbose` also says which dependencies answer. They never make a process unready: all
+    replicas would leave at once, and every EventSource would close for good.
+    """
 
     async def livez(_query: bytes) -> Answer:
         return 200, TEXT, b"alive\n"
 
-    async def readyz(_query: bytes) -> Answer:
-        return (200, TEXT, b"ready\n") if ready() else (503, TEXT, b"not ready\n")
+    async def readyz(query: bytes) -> Answer:
+        said = ["ready" if lifecycle.ready else "not ready"]
+        if query.startswith(b"verbose"):
+            answers = lifecycle.dependencies.items()
+            said += [f"{name}: {'answers' if ask() else 'away'}" for name, ask in answers]
+        return 200 if lifecycle.ready else 503, TEXT, "\n".join([*said, ""]).encode()
 
     async def metrics(_query: bytes) -> Answer:
         return 200, CONTENT_TYPE_LATEST, generate_latest(registry)

@@ -120,6 +120,7 @@ async def _react(
     applier = Applier(Rounds(rounds), domains, Decider(recorded.incarnation))
     caps = Caps(config.round_max_commands, config.round_max_bytes)
     lane = Lane(applier, announcer, lease, caps, membership.held)
+    lifecycle.dependencies.update(nats=lambda: broker.connected, postgres=lambda: lease.left > 0)
     broker.on_doubt(membership.reset_all)
     await watch_members(broker, membership.look)
     async with asyncio.TaskGroup() as group:

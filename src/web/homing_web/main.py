@@ -36,7 +36,7 @@ async def serve_web(lifecycle: Lifecycle) -> None:
 async def _serve(settings: WebSettings, lifecycle: Lifecycle, proxy: Proxy) -> None:
     stop = asyncio.Event()
     page = build(read_assets(), proxy)
-    probes = internal_app(lambda: lifecycle.ready)
+    probes = internal_app(lifecycle)
     async with asyncio.TaskGroup() as parts:
         parts.create_task(serve(page, settings.bind, settings.port, stop))
         parts.create_task(serve(probes, settings.bind, settings.internal_port, stop))
