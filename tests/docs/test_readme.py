@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -41,6 +42,7 @@ def test_the_tour_does_what_it_says(page: str, up: Up, tmp_path: Path) -> None:
     ran = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(parts)],
         capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False,
+        env={**os.environ, "HOMING_SESSION_FILE": str(tmp_path / "session.json")},
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     rest = ran.stdout
