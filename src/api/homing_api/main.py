@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from homing import registry, settings
-from homing.broker import Broker, Publisher, connect, verify, watch_outcomes
-from homing.errors import NotMigrated, TopologyMismatch
+from homing.broker import Broker, Publisher, connect, watch_outcomes
 from homing.lifecycle import Lifecycle, patiently, run
 from homing.log import configure, get
 from homing.registry import Registry
@@ -24,9 +23,8 @@ from homing.storage import (
     Outcomes,
     Reading,
     RecordedStream,
-    check_schema,
-    recorded_stream,
 )
+from homing.verifying import verified
 from homing_api.batch import Batch
 from homing_api.hub import Hub
 from homing_api.querying import Queries
@@ -75,7 +73,9 @@ async def _work(config: ApiSettings, lifecycle: Lifecycle) -> None:
     servers = Servers(broker, reads, sweeps)
     try:
         recorded = await patiently(
-            "homing migrate", FOREVER, lambda: _verified(config, servers, domains)
+            "homing migrate",
+            FOREVER,
+            lambda: verified(config.partitions, servers.reads, servers.broker, domains),
         )
         await _serve(config, lifecycle, domains, servers, recorded)
     finally:
@@ -91,19 +91,6 @@ async def _database(config: ApiSettings, size: int) -> Database:
         settings={"application_name": "homing-api", "statement_timeout": "4000"},
         statement_cache_size=config.statement_cache_size,
     )
-
-
-async def _verified(config: ApiSettings, servers: Servers, domains: Registry) -> RecordedStream:
-    """What `homing migrate` left; not there yet is waited for, another stream is refused."""
-    folders = {name: domain.migrations for name, domain in domains.domains.items()}
-    await check_schema(servers.reads, folders)
-    facts = await verify(servers.broker, config.partitions)
-    recorded = await recorded_stream(servers.reads)
-    if recorded is None:
-        raise NotMigrated("the database does not know its stream")
-    if recorded[:2] != (facts.created_at, facts.partitions):
-        raise TopologyMismatch(f"the database belongs to the stream of {recorded.created_at}")
-    return recorded
 
 
 async def _serve(

@@ -8,15 +8,16 @@ import socket
 from collections.abc import Sequence
 
 from homing import registry, settings
-from homing.broker import Announcer, Broker, connect, verify, watch_members
-from homing.errors import HomingError, NotMigrated, TopologyMismatch
+from homing.broker import Announcer, Broker, connect, watch_members
+from homing.errors import HomingError
 from homing.lifecycle import Lifecycle, patiently, run
 from homing.log import configure, get
 from homing.outcome import encode_announcement
 from homing.registry import Registry
 from homing.serving import with_probes
 from homing.settings import ReactorSettings
-from homing.storage import Database, Holding, RecordedStream, Rounds, check_schema, recorded_stream
+from homing.storage import Database, Holding, RecordedStream, Rounds
+from homing.verifying import verified
 from homing_reactor.applying import Applier
 from homing_reactor.deciding import Decider
 from homing_reactor.forming import Caps
@@ -55,7 +56,7 @@ async def _work(config: ReactorSettings, lifecycle: Lifecycle) -> None:
     )
     try:
         recorded = await patiently(
-            "homing migrate", FOREVER, lambda: _verified(config, ticks, broker, domains)
+            "homing migrate", FOREVER, lambda: verified(config.partitions, ticks, broker, domains)
         )
         await _react(config, lifecycle, domains, (ticks, rounds), broker, recorded)
     finally:
@@ -80,21 +81,6 @@ async def _database(config: ReactorSettings, *, size: int, statement_ms: int) ->
         command_timeout=4.0,
         statement_cache_size=config.statement_cache_size,
     )
-
-
-async def _verified(
-    config: ReactorSettings, database: Database, broker: Broker, domains: Registry
-) -> RecordedStream:
-    """What `homing migrate` left; not there yet is waited for, another stream is refused."""
-    folders = {name: domain.migrations for name, domain in domains.domains.items()}
-    await check_schema(database, folders)
-    facts = await verify(broker, config.partitions)
-    recorded = await recorded_stream(database)
-    if recorded is None:
-        raise NotMigrated("the database does not know its stream")
-    if recorded[:2] != (facts.created_at, facts.partitions):
-        raise TopologyMismatch(f"the database belongs to the stream of {recorded.created_at}")
-    return recorded
 
 
 async def _react(
