@@ -1,12 +1,11 @@
 """The OpenAPI 3.1 document, from the domains' own structs. Pure.
 
-msgspec makes the JSON Schemas; here they are put at the paths. Every command has a path of its own
+The schemas are msgspec's; here they are put at the paths. Every command has a path of its own
 in it, though one route serves them all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -25,53 +24,9 @@ from homing_api.problems import CONTENT_TYPE as PROBLEM
 from homing_api.problems import ProblemDocument
 from homing_api.querying import Paging
 from homing_api.recent import OutcomePage
+from homing_api.schemas import Schema, Schemas, SessionDocument
 
-Schema = dict[str, Any]
-REF = "#/components/schemas/{name}"
 JSON = "application/json"
-
-
-class SessionDocument(msgspec.Struct, frozen=True):
-    """Who you are to Homing."""
-
-    owner: str
-    """Your token: outcomes are told to it alone."""
-    demo: bool
-    """Whether commands may ask for a simulated delay."""
-
-
-class Schemas:
-    """The JSON Schemas of everything that the API takes and gives."""
-
-    def __init__(self, registry: Registry) -> None:
-        domains = registry.domains.values()
-        queries = [query for domain in domains for query in domain.queries]
-        types: list[type] = [
-            *(command for domain in domains for command in domain.commands),
-            *(query.row for query in queries),
-            *(query.parameters for query in queries),
-            *(Accepted, BatchItem, ItemAnswer, Outcome, OutcomePage, Paging, ProblemDocument),
-            *(SessionDocument, VerdictDocument),
-        ]
-        unique = list(dict.fromkeys(types))
-        schemas, self.components = msgspec.json.schema_components(unique, ref_template=REF)
-        self._by_type = dict(zip(unique, schemas, strict=True))
-
-    def ref(self, kind: type) -> Schema:
-        """A reference to a type's schema."""
-        return self._by_type[kind]
-
-    def properties(self, kind: type) -> Mapping[str, Schema]:
-        """The schema of each field of a struct."""
-        name = self._by_type[kind]["$ref"].rsplit("/", 1)[1]
-        properties: Mapping[str, Schema] = self.components[name].get("properties", {})
-        return properties
-
-    def required(self, kind: type) -> Iterable[str]:
-        """The fields of a struct that must be there."""
-        name = self._by_type[kind]["$ref"].rsplit("/", 1)[1]
-        required: Iterable[str] = self.components[name].get("required", ())
-        return required
 
 
 def openapi(registry: Registry) -> bytes:
@@ -99,6 +54,8 @@ def openapi(registry: Registry) -> bytes:
     )
 
 
+SEQUENCE_MAX = 2**53
+TIMEOUT_MAX = 3600
 _SECURITY = {"session": {"type": "apiKey", "in": "cookie", "name": "homing_session"}}
 _OWN: list[dict[str, list[str]]] = [{"session": []}]
 _EVENT: Schema = {
@@ -121,8 +78,28 @@ _ID = {
 
 def _fixed(schemas: Schemas) -> dict[str, Any]:
     """What there is whatever the domains are."""
-    said = schemas.ref
-    status = {
+    return {
+        "/api/session": {"get": _session(schemas)},
+        "/api/commands": {"post": _batch(schemas)},
+        "/api/outcomes": {"get": _recent(schemas)},
+        "/api/outcomes/stream": {"get": _stream(schemas)},
+        "/api/commands/{command_id}": {"get": _status(schemas)},
+        "/api/commands/{command_id}/events": {"get": _listen(schemas)},
+    }
+
+
+def _session(schemas: Schemas) -> Schema:
+    return {
+        "operationId": "session",
+        "tags": ["session"],
+        "summary": "Make sure of the anonymous session's cookie",
+        "responses": {"200": _body("Who you are", schemas.ref(SessionDocument))},
+    }
+
+
+def _status(schemas: Schemas) -> Schema:
+    either = [schemas.ref(Outcome), schemas.ref(Accepted)]
+    return {
         "operationId": "status",
         "tags": ["outcomes"],
         "summary": "The outcome of a command, or that it is pending",
@@ -137,11 +114,17 @@ def _fixed(schemas: Schemas) -> dict[str, Any]:
             ),
         ],
         "responses": {
-            "200": _body("The outcome, or `pending`", {"anyOf": [said(Outcome), said(Accepted)]}),
+            "200": _body(
+                "The outcome, or `pending`",
+                {"anyOf": [schemas.ref(Outcome), schemas.ref(Accepted)]},
+            ),
             **_problems(schemas, 401, 404, 410, 422, 503),
         },
     }
-    listen = {
+
+
+def _listen(schemas: Schemas) -> Schema:
+    return {
         "operationId": "events",
         "tags": ["outcomes"],
         "summary": "The outcome of a command, when it comes",
@@ -165,24 +148,6 @@ def _fixed(schemas: Schemas) -> dict[str, Any]:
             **_problems(schemas, 401, 404, 422),
         },
     }
-    session = {
-        "operationId": "session",
-        "tags": ["session"],
-        "summary": "Make sure of the anonymous session's cookie",
-        "responses": {"200": _body("Who you are", said(SessionDocument))},
-    }
-    return {
-        "/api/session": {"get": session},
-        "/api/commands": {"post": _batch(schemas)},
-        "/api/outcomes": {"get": _recent(schemas)},
-        "/api/outcomes/stream": {"get": _stream(schemas)},
-        "/api/commands/{command_id}": {"get": status},
-        "/api/commands/{command_id}/events": {"get": listen},
-    }
-
-
-SEQUENCE_MAX = 2**53
-TIMEOUT_MAX = 3600
 
 
 def _batch(schemas: Schemas) -> Schema:

@@ -26,12 +26,13 @@ from homing_api import events, plain
 from homing_api.answering import JSON, Answer, accepted, outcome_answer, pending_answer
 from homing_api.batch import NDJSON, Batch, split
 from homing_api.docs_page import docs_page
-from homing_api.documents import SEQUENCE_MAX, TIMEOUT_MAX, SessionDocument, openapi
+from homing_api.documents import SEQUENCE_MAX, TIMEOUT_MAX, openapi
 from homing_api.prefer import wait_seconds
 from homing_api.problems import CONTENT_TYPE, FieldError, Problem, invalid
 from homing_api.querying import Queries, read_paging
 from homing_api.receiving import check_media_type, receive
 from homing_api.recent import recent
+from homing_api.schemas import SessionDocument
 from homing_api.session import Session, Sessions, keep
 from homing_api.status import Status, command_id_of
 from homing_api.streaming import WAITING_MAX, Streaming, Told
