@@ -13,12 +13,12 @@ import msgspec
 from homing.broker import Delivery
 from homing.envelope import Envelope, encode
 from homing.identity import fingerprint, new_command_id, owner_token, traceparent
+from homing.ledger import ClaimsUnforeseen
 from homing.outcome import Outcome, decode_outcome, now
 from homing.partition import partition_of, subject_of
 from homing.registry import load
 from homing.storage import Database, Rounds
 from homing_reactor.applying import Applier
-from homing_reactor.claiming import ClaimsUnforeseen
 from homing_reactor.deciding import Decider
 from homing_reactor.forming import Batch
 from homing_reactor.intake import Task

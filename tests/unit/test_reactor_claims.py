@@ -15,9 +15,9 @@ from homing.broker import Delivery
 from homing.claims import Claim
 from homing.envelope import Envelope
 from homing.identity import owner_token
+from homing.ledger import ClaimsUnforeseen, Ledger
 from homing.outcome import decode_outcome, now
 from homing.registry import load
-from homing_reactor.claiming import ClaimsUnforeseen, Ledger
 from homing_reactor.deciding import Decider
 from homing_reactor.failure import Verdict, judge
 from homing_reactor.intake import Task

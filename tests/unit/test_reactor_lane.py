@@ -10,9 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from homing.broker import Delivery
+from homing.ledger import ClaimsUnforeseen
 from homing.outcome import now
 from homing_reactor.applying import Applied
-from homing_reactor.claiming import ClaimsUnforeseen
 from homing_reactor.deciding import Plan
 from homing_reactor.forming import Batch, Caps
 from homing_reactor.intake import Task, Waiting

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from homing.domain import Domain
+from homing.ledger import ClaimsUnforeseen, Ledger
 from homing.registry import Registry
 from homing.storage import FenceRow, Rounds, RoundTransaction
-from homing_reactor.claiming import ClaimsUnforeseen, Ledger
 from homing_reactor.deciding import Decider, Plan, States
 from homing_reactor.forming import Batch
 from homing_reactor.held import Held

@@ -14,24 +14,12 @@ from typing import Any
 import msgspec
 
 from homing.broker import Delivery
-from homing.claims import taken
-from homing.domain import Context
+from homing.concluding import Case, conclude, context_of, domain_of
 from homing.envelope import Envelope
-from homing.identity import trace_id
-from homing.outcome import (
-    BODY_MAX_BYTES,
-    CommandId,
-    Outcome,
-    OwnerToken,
-    Position,
-    Timeline,
-    decode_outcome,
-    encode_announcement,
-    now,
-)
-from homing.settle import Verdict, failed, rejected, settle
+from homing.ledger import Ledger
+from homing.outcome import Position, Timeline, encode_announcement, now
+from homing.settle import Verdict, failed, settle
 from homing.storage import DeadLetterRow, EventRow, OutcomeRow
-from homing_reactor.claiming import Ledger
 from homing_reactor.intake import Fault, Task
 
 States = dict[str, dict[str, Any]]
@@ -104,16 +92,13 @@ class Decider:
         envelope, plan = task.envelope, around.plan
         assert envelope is not None  # noqa: S101  # the caller looked
         mine = around.states.setdefault(task.domain.name, {}) if task.domain else {}
-        verdict = _verdict(task, envelope, mine.get(envelope.key), around.condemned)
-        if names := around.ledger.ask(position.partition, envelope.key, verdict.claims):
-            verdict = rejected(taken(names), mine.get(envelope.key))
-        body = _body(task.delivery, envelope, verdict, position)
-        if flaw := _flaw(body):
-            verdict = failed(mine.get(envelope.key), flaw.type, flaw.detail)
-            body = _body(task.delivery, envelope, verdict, position)
+        state = mine.get(envelope.key)
+        case = Case(envelope, position, _timeline(task.delivery, envelope))
+        verdict, body = conclude(
+            case, _verdict(task, envelope, state, around.condemned), state, around.ledger
+        )
         if task.domain and verdict.events:
             mine[envelope.key] = verdict.state
-            around.ledger.take(task.domain.name, envelope.key, verdict.claims)
             plan.changed.setdefault(task.domain.name, {})[envelope.key] = verdict.row
         _record(plan, envelope, verdict, body, position)
         if verdict.status == "failed" and verdict.error is not None:
@@ -153,47 +138,16 @@ def _verdict(task: Task, envelope: Envelope, state: Any, condemned: str | None) 
     if condemned is not None:
         return failed(state, "not-applicable", "It was refused by the database.", condemned)
     assert task.domain is not None and task.command is not None  # noqa: S101, PT018  # no fault
-    context = Context(
-        command_id=CommandId(envelope.id),
-        key=envelope.key,
-        owner=OwnerToken(envelope.owner),
+    return settle(task.domain, task.command, state, context_of(envelope))
+
+
+def _timeline(delivery: Delivery, envelope: Envelope) -> Timeline:
+    return Timeline(
         accepted_at=envelope.accepted_at,
+        published_at=delivery.published_at,
+        received_at=delivery.received_at,
+        decided_at=now(),
     )
-    return settle(task.domain, task.command, state, context)
-
-
-def _body(delivery: Delivery, envelope: Envelope, verdict: Verdict, position: Position) -> bytes:
-    return msgspec.json.encode(
-        Outcome(
-            command_id=envelope.id,
-            type=envelope.type,
-            key=envelope.key,
-            status=verdict.status,
-            actions=verdict.actions,
-            data=verdict.data,
-            error=verdict.error,
-            position=position,
-            timeline=Timeline(
-                accepted_at=envelope.accepted_at,
-                published_at=delivery.published_at,
-                received_at=delivery.received_at,
-                decided_at=now(),
-            ),
-            trace_id=trace_id(envelope.traceparent),
-        )
-    )
-
-
-def _flaw(body: bytes) -> Fault | None:
-    """Why no API could hand this outcome to a client, if so."""
-    if len(body) > BODY_MAX_BYTES:
-        detail = f"its outcome would be {len(body)} bytes, {BODY_MAX_BYTES} are allowed"
-        return Fault("outcome-too-large", detail)
-    try:
-        decode_outcome(body)
-    except msgspec.DecodeError as error:
-        return Fault("outcome-invalid", f"the domain's response or rejection: {error}")
-    return None
 
 
 def _record(
@@ -219,7 +173,7 @@ def _record(
             EventRow(
                 command_id=envelope.id,
                 ordinal=ordinal,
-                domain=envelope.type.split(".")[0],
+                domain=domain_of(envelope),
                 type=type(event).__name__,
                 key=envelope.key,
                 body=msgspec.json.encode(event).decode(),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from homing.ledger import ClaimsUnforeseen
 from homing.storage import RoundFailed
-from homing_reactor.claiming import ClaimsUnforeseen
 
 TRIES = 3
 LONG_SECONDS = 2.0

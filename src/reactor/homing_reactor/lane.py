@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Sequence
 
 from homing import telemetry
 from homing.broker import Announcer
+from homing.ledger import ClaimsUnforeseen
 from homing.log import get
 from homing_reactor.applying import Applied, Applier
-from homing_reactor.claiming import ClaimsUnforeseen
 from homing_reactor.failure import Verdict, judge
 from homing_reactor.forming import Batch, Caps, form
 from homing_reactor.held import Held
