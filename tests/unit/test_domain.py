@@ -131,6 +131,14 @@ def test_a_command_takes_effect_through_its_events() -> None:
     assert msgspec.json.decode(verdict.data) == {"box_id": "k", "things": ["hat"]}
 
 
+def test_events_may_be_yielded_one_by_one() -> None:
+    """A generator can be read only once; its events must not be lost for it."""
+    yielding = domain(decide=lambda *_: (Was(what) for what in ("hat", "scarf")))
+    verdict = settle(yielding, Put(box_id="k", what="hat"), None, CONTEXT)
+    assert verdict.events == (Was("hat"), Was("scarf"))
+    assert msgspec.json.decode(verdict.row or b"", type=Box) == verdict.state
+
+
 def test_a_rejection_is_a_value_and_changes_nothing() -> None:
     """The state stays the same object."""
     state = Box("k", ("hat",))
@@ -149,6 +157,7 @@ def test_a_rejection_is_a_value_and_changes_nothing() -> None:
         {"decide": lambda *_: [Was("x")], "evolve": lambda *_: Box("another key")},
         {"decide": lambda *_: [Was("x")], "respond": lambda *_: Response(data=object())},
         {"decide": lambda *_: None},
+        {"decide": lambda *_: (Was(what) for what in (1 / 0, "x"))},
         {"decide": lambda *_: [Was("x")], "claims": lambda _: 1 / 0},
         {"decide": lambda *_: [Was("x")], "claims": lambda _: None},
         {"decide": lambda *_: [Was("x")], "claims": lambda _: {"name"}},

@@ -45,15 +45,16 @@ def settle(domain: Domain, command: Command, state: Any, context: Context) -> Ve
         decided = domain.decide(command, state, context)
         if isinstance(decided, Rejected):
             return rejected(decided, state)
+        events = tuple(decided)  # it may be a generator, which can be read only once
         after = state
-        for event in decided:
+        for event in events:
             if not isinstance(event, domain.events):
                 raise TypeError(f"decide gave {event!r}, which {domain.name} does not declare")
             after = domain.evolve(after, event)
         _check(domain, after, context)
-        response = domain.respond(command, decided, after)
-        verdict = _succeeded(decided, after, response)
-        return verdict._replace(claims=claims_of(domain, after)) if decided else verdict
+        response = domain.respond(command, events, after)
+        verdict = _succeeded(events, after, response)
+        return verdict._replace(claims=claims_of(domain, after)) if events else verdict
     except Exception as error:
         # Whatever a domain raises is that command's own failure; the round goes on without it.
         text = "".join(traceback.format_exception(error))
@@ -72,12 +73,10 @@ def rejected(said: Rejected, state: Any) -> Verdict:
     return Verdict("rejected", state, error=error)
 
 
-def _succeeded(events: Sequence[Event], state: Any, response: Response) -> Verdict:
+def _succeeded(events: tuple[Event, ...], state: Any, response: Response) -> Verdict:
     data = msgspec.Raw(msgspec.json.encode(response.data))
     row = msgspec.Raw(msgspec.json.encode(state)) if events and state is not None else None
-    return Verdict(
-        "succeeded", state, row, tuple(events), actions=tuple(response.actions), data=data
-    )
+    return Verdict("succeeded", state, row, events, actions=tuple(response.actions), data=data)
 
 
 def _check(domain: Domain, state: Any, context: Context) -> None:
