@@ -158,6 +158,7 @@ def test_a_rejection_is_a_value_and_changes_nothing() -> None:
         {"decide": lambda *_: [Was("x")], "respond": lambda *_: Response(data=object())},
         {"decide": lambda *_: None},
         {"decide": lambda *_: (Was(what) for what in (1 / 0, "x"))},
+        {"decide": lambda *_: [Was(object())], "evolve": lambda *_: Box("k")},
         {"decide": lambda *_: [Was("x")], "claims": lambda _: 1 / 0},
         {"decide": lambda *_: [Was("x")], "claims": lambda _: None},
         {"decide": lambda *_: [Was("x")], "claims": lambda _: {"name"}},

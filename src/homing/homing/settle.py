@@ -7,7 +7,6 @@ the state stays as it was, and the command fails with its traceback.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,7 +28,9 @@ class Verdict(NamedTuple):
     """The key's state afterwards; the same object as before if nothing changed."""
     row: msgspec.Raw | None = None
     """The state as it will be saved; None if it is not to be."""
-    events: Sequence[Event] = ()
+    events: tuple[Event, ...] = ()
+    records: tuple[str, ...] = ()
+    """The events in JSON, as they will be recorded."""
     claims: frozenset[Claim] = frozenset()
     """What the state needs for its key alone, if anything happened; others may have it already."""
     actions: tuple[Action, ...] = ()
@@ -76,7 +77,10 @@ def rejected(said: Rejected, state: Any) -> Verdict:
 def _succeeded(events: tuple[Event, ...], state: Any, response: Response) -> Verdict:
     data = msgspec.Raw(msgspec.json.encode(response.data))
     row = msgspec.Raw(msgspec.json.encode(state)) if events and state is not None else None
-    return Verdict("succeeded", state, row, events, actions=tuple(response.actions), data=data)
+    records = tuple(msgspec.json.encode(event).decode() for event in events)
+    return Verdict(
+        "succeeded", state, row, events, records, actions=tuple(response.actions), data=data
+    )
 
 
 def _check(domain: Domain, state: Any, context: Context) -> None:

@@ -168,7 +168,7 @@ def _record(
             sequence=position.sequence,
         )
     )
-    for ordinal, event in enumerate(verdict.events):
+    for ordinal, (event, record) in enumerate(zip(verdict.events, verdict.records, strict=True)):
         plan.events.append(
             EventRow(
                 command_id=envelope.id,
@@ -176,7 +176,7 @@ def _record(
                 domain=domain_of(envelope),
                 type=type(event).__name__,
                 key=envelope.key,
-                body=msgspec.json.encode(event).decode(),
+                body=record,
                 incarnation=position.incarnation,
                 partition=position.partition,
                 sequence=position.sequence,
