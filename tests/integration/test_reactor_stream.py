@@ -125,6 +125,21 @@ async def test_a_payload_that_is_no_such_command_fails(
     await goes_on(world, stream)
 
 
+async def test_a_state_that_cannot_be_read_fails_its_commands_alone(
+    world: World, stream: JetStreamContext
+) -> None:
+    """Written by hand, or by a version with other rules; its partition goes on behind it."""
+    await world.place.rows(
+        "INSERT INTO locations.locations VALUES ($1, 'Tranquillity', 'Moon', '', now(), NULL)", KEY
+    )
+    payload = msgspec.json.encode({"location_id": KEY, "name": "Apollo"})
+    odd = envelope(type="locations.rename", payload=msgspec.Raw(payload))
+    ack = await stream.publish(subject(world.place, command_type=odd.type), encode(odd))
+    (reason,) = await reasons(world.place, ack.seq)
+    assert reason.startswith("not-applicable")
+    await goes_on(world, stream)
+
+
 async def test_headers_of_any_kind_are_kept(world: World, stream: JetStreamContext) -> None:
     """Nothing in them stops the burial."""
     headers = {"X-Odd": "\u00e9\u2028 value", "Content-Type": "nonsense"}

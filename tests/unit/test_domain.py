@@ -159,6 +159,7 @@ def test_a_rejection_is_a_value_and_changes_nothing() -> None:
         {"decide": lambda *_: None},
         {"decide": lambda *_: (Was(what) for what in (1 / 0, "x"))},
         {"decide": lambda *_: [Was(object())], "evolve": lambda *_: Box("k")},
+        {"decide": lambda *_: [Was("x")], "evolve": lambda *_: Box("k", (1,))},
         {"decide": lambda *_: [Was("x")], "claims": lambda _: 1 / 0},
         {"decide": lambda *_: [Was("x")], "claims": lambda _: None},
         {"decide": lambda *_: [Was("x")], "claims": lambda _: {"name"}},

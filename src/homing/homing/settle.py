@@ -54,7 +54,7 @@ def settle(domain: Domain, command: Command, state: Any, context: Context) -> Ve
             after = domain.evolve(after, event)
         _check(domain, after, context)
         response = domain.respond(command, events, after)
-        verdict = _succeeded(events, after, response)
+        verdict = _succeeded(domain, events, after, response)
         return verdict._replace(claims=claims_of(domain, after)) if events else verdict
     except Exception as error:
         # Whatever a domain raises is that command's own failure; the round goes on without it.
@@ -74,9 +74,14 @@ def rejected(said: Rejected, state: Any) -> Verdict:
     return Verdict("rejected", state, error=error)
 
 
-def _succeeded(events: tuple[Event, ...], state: Any, response: Response) -> Verdict:
+def _succeeded(
+    domain: Domain, events: tuple[Event, ...], state: Any, response: Response
+) -> Verdict:
     data = msgspec.Raw(msgspec.json.encode(response.data))
     row = msgspec.Raw(msgspec.json.encode(state)) if events and state is not None else None
+    if row is not None:
+        # A state that cannot be read again would fail every later command of its key.
+        msgspec.json.decode(row, type=domain.state)
     records = tuple(msgspec.json.encode(event).decode() for event in events)
     return Verdict(
         "succeeded", state, row, events, records, actions=tuple(response.actions), data=data

@@ -73,7 +73,8 @@ class Applier:
         ids = [task.envelope.id for _, task in tasks if task.envelope]
         known = await transaction.known(ids) if self._check_known else {}
         states: States = {}
-        for domain, keys in _keys(tasks).items():
+        # Whoever is condemned fails whatever its state is; which may be what cannot be read.
+        for domain, keys in _keys(tasks).items() if condemned is None else ():
             states[domain.name] = await transaction.load_states(domain, sorted(keys))
         return Start(tasks, known, states, condemned)
 
