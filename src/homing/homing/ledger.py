@@ -60,6 +60,11 @@ class Ledger:
         """What the key has at this moment."""
         return self._claims.get((domain, key), frozenset())
 
+    @property
+    def holders(self) -> dict[Claim, str]:
+        """Who has which claim at this moment."""
+        return dict(self._holders)
+
     def ask(self, partition: int, key: str, wanted: Set[Claim]) -> list[str]:
         """The names of the claims that another key has; empty if all can be taken."""
         refused = set()

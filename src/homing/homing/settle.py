@@ -7,6 +7,7 @@ the state stays as it was, and the command fails with its traceback.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -47,11 +48,7 @@ def settle(domain: Domain, command: Command, state: Any, context: Context) -> Ve
         if isinstance(decided, Rejected):
             return rejected(decided, state)
         events = tuple(decided)  # it may be a generator, which can be read only once
-        after = state
-        for event in events:
-            if not isinstance(event, domain.events):
-                raise TypeError(f"decide gave {event!r}, which {domain.name} does not declare")
-            after = domain.evolve(after, event)
+        after = evolved(domain, state, events)
         _check(domain, after, context)
         response = domain.respond(command, events, after)
         verdict = _succeeded(domain, events, after, response)
@@ -60,6 +57,15 @@ def settle(domain: Domain, command: Command, state: Any, context: Context) -> Ve
         # Whatever a domain raises is that command's own failure; the round goes on without it.
         text = "".join(traceback.format_exception(error))
         return failed(state, "domain-error", f"{type(error).__name__} in {domain.name}", text)
+
+
+def evolved(domain: Domain, state: Any, events: Iterable[Event]) -> Any:
+    """What the events make of the state. Raises whatever the domain does, or `TypeError`."""
+    for event in events:
+        if not isinstance(event, domain.events):
+            raise TypeError(f"{event!r} is no event that {domain.name} declares")
+        state = domain.evolve(state, event)
+    return state
 
 
 def failed(state: Any, kind: str, detail: str, trace: str = "") -> Verdict:
