@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from homing import registry, settings
-from homing.broker import Broker, Publisher, connect, watch_outcomes
+from homing.broker import Broker, CommandStream, Publisher, connect, watch_outcomes
 from homing.lifecycle import Lifecycle, patiently, run
 from homing.log import configure, get
 from homing.registry import Registry
@@ -109,7 +109,8 @@ async def _serve(
     publisher = Publisher(
         servers.broker, config.publish_concurrency, config.publish_deadline_seconds
     )
-    loop = Loop(publisher, servers.broker, hub, outcomes, sweeper)
+    stream = CommandStream(servers.broker)
+    loop = Loop(publisher, stream, hub, outcomes, sweeper)
     limits = Limits(config.commands_in_flight, config.waits_max, config.wait_max_seconds)
     retention = timedelta(days=config.outcome_retention_days)
     reads = Outcomes(servers.reads)
@@ -121,7 +122,7 @@ async def _serve(
             sessions=Sessions(config.session_keys),
             submitter=submitter,
             batch=Batch(domains, submitter, config.partitions, config.body_max_bytes),
-            status=Status(reads, servers.broker, recorded.incarnation, retention),
+            status=Status(reads, stream, recorded.incarnation, retention),
             outcomes=reads,
             queries=Queries(Reading(servers.reads)),
             streams=streams,

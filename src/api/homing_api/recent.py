@@ -9,7 +9,7 @@ import msgspec
 from homing.errors import HomingError
 from homing.identity import ID_PATTERN, token
 from homing.outcome import Outcome, OwnerToken
-from homing.storage import NIL, Outcomes
+from homing.storage import NIL, OutcomeReading
 from homing_api.problems import FieldError, invalid, unavailable
 
 NEWEST = (2**63 - 1, NIL)
@@ -25,7 +25,7 @@ class OutcomePage(msgspec.Struct, frozen=True):
 
 
 async def recent(
-    outcomes: Outcomes, owner: OwnerToken, limit: int, after: str | None
+    outcomes: OutcomeReading, owner: OwnerToken, limit: int, after: str | None
 ) -> OutcomePage:
     """A page. Raises a `Problem`: 422 for a cursor that is none, 503."""
     xid, command_id = NEWEST if after is None else _read(after)

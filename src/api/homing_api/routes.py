@@ -21,7 +21,7 @@ from homing.outcome import OwnerToken
 from homing.queries import Query
 from homing.registry import Registry
 from homing.settings import ApiSettings
-from homing.storage import Outcomes
+from homing.storage import OutcomeReading
 from homing_api import events, plain
 from homing_api.answering import JSON, Answer, accepted, outcome_answer, pending_answer
 from homing_api.batch import NDJSON, Batch, split
@@ -54,7 +54,7 @@ class Parts:
     submitter: Submitter
     batch: Batch
     status: Status
-    outcomes: Outcomes
+    outcomes: OutcomeReading
     queries: Queries
     streams: Streams
     streaming: Streaming

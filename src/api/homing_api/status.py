@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from homing import envelope as envelopes
-from homing.broker import Broker, last_sequence, read_message
+from homing.broker import StreamReading
 from homing.errors import HomingError
 from homing.identity import ID_PATTERN, created_at
 from homing.outcome import CommandId, Outcome, OwnerToken, Position, now
-from homing.storage import Outcomes
+from homing.storage import OutcomeReading
 from homing_api.answering import Accepted, links_of
 from homing_api.problems import Problem, unavailable
 
@@ -25,10 +25,14 @@ class Status:
     """Looks a command up for its owner; another owner's looks like one that is not known."""
 
     def __init__(
-        self, outcomes: Outcomes, broker: Broker, incarnation: int, retention: timedelta
+        self,
+        outcomes: OutcomeReading,
+        stream: StreamReading,
+        incarnation: int,
+        retention: timedelta,
     ) -> None:
         self._outcomes = outcomes
-        self._broker = broker
+        self._stream = stream
         self._incarnation = incarnation
         self._retention = retention
 
@@ -50,10 +54,10 @@ class Status:
         raise _unknown()
 
     async def _pending(self, owner: OwnerToken, command_id: CommandId, sequence: int) -> Accepted:
-        message = await read_message(self._broker, sequence)
+        message = await self._stream.read_message(sequence)
         if message is None:
             # It had its outcome before it was trimmed, and that one is gone, too.
-            raise _expired() if sequence <= await last_sequence(self._broker) else _unknown()
+            raise _expired() if sequence <= await self._stream.last_sequence() else _unknown()
         try:
             stored = envelopes.decode(message["data"])
         except (envelopes.Unreadable, envelopes.Newer):

@@ -20,7 +20,7 @@ from homing import telemetry
 from homing.errors import HomingError
 from homing.log import get
 from homing.outcome import CommandId, OwnerToken, Stored, sent
-from homing.storage import NIL, Bounds, Outcomes, Placed
+from homing.storage import NIL, Bounds, OutcomeReading, Placed
 from homing_api import events
 from homing_api.cursor import Cursor, parse
 from homing_api.hub import Hub
@@ -47,7 +47,12 @@ class Streaming:
     """Writes event streams."""
 
     def __init__(
-        self, streams: Streams, hub: Hub, outcomes: Outcomes, sweeper: Sweeper, incarnation: int
+        self,
+        streams: Streams,
+        hub: Hub,
+        outcomes: OutcomeReading,
+        sweeper: Sweeper,
+        incarnation: int,
     ) -> None:
         self._streams = streams
         self._hub = hub

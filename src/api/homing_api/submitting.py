@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 from homing import envelope as envelopes
 from homing import telemetry
-from homing.broker import Broker, Publisher, Receipt, read_message
+from homing.broker import Publishing, Receipt, StreamReading
 from homing.errors import BrokerUnavailable, HomingError, StreamFull, TooLarge
 from homing.log import get
 from homing.outcome import Position, Stored
-from homing.storage import Outcomes
+from homing.storage import OutcomeReading
 from homing_api.hub import Hub
 from homing_api.problems import Problem, overloaded, unavailable
 from homing_api.sweeping import Sweeper
@@ -51,10 +51,10 @@ class Limits:
 class Loop:
     """What a command goes out by and its outcome comes home by."""
 
-    publisher: Publisher
-    broker: Broker
+    publisher: Publishing
+    stream: StreamReading
     hub: Hub
-    outcomes: Outcomes
+    outcomes: OutcomeReading
     sweeper: Sweeper
 
 
@@ -148,7 +148,7 @@ class Submitter:
     async def _same_as_stored(self, wrapped: Wrapped, receipt: Receipt) -> None:
         """The stream had a command of this id already: it is a repeat only if it says the same."""
         try:
-            message = await read_message(self._loop.broker, receipt.sequence)
+            message = await self._loop.stream.read_message(receipt.sequence)
             stored = envelopes.decode(message["data"]) if message else None
         except (HomingError, envelopes.Unreadable, envelopes.Newer) as error:
             log.warning("repeat.unread", why=str(error))

@@ -13,7 +13,7 @@ import time
 from homing import telemetry
 from homing.errors import HomingError
 from homing.log import get
-from homing.storage import Outcomes
+from homing.storage import OutcomeReading
 from homing_api.hub import Hub
 
 log = get(__name__)
@@ -27,7 +27,7 @@ FETCH_AT_ONCE = 500
 class Sweeper:
     """Sweeps for ever."""
 
-    def __init__(self, hub: Hub, outcomes: Outcomes, horizon: int) -> None:
+    def __init__(self, hub: Hub, outcomes: OutcomeReading, horizon: int) -> None:
         """`horizon` is from before the first outcome was routed."""
         self._hub = hub
         self._outcomes = outcomes

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from homing.domain import Domain
 from homing.ledger import ClaimsUnforeseen, Ledger
 from homing.registry import Registry
-from homing.storage import FenceRow, Rounds, RoundTransaction
+from homing.storage import FenceRow, RoundStatements, RoundStore
 from homing_reactor.deciding import Decider, Plan, States
 from homing_reactor.forming import Batch
 from homing_reactor.held import Held
@@ -40,7 +40,7 @@ class Applier:
     """Applies rounds."""
 
     def __init__(
-        self, rounds: Rounds, registry: Registry, decider: Decider, *, check_known: bool = True
+        self, rounds: RoundStore, registry: Registry, decider: Decider, *, check_known: bool = True
     ) -> None:
         """`check_known` is switched off only by tests: the check hides a broken fence."""
         self._rounds = rounds
@@ -66,7 +66,7 @@ class Applier:
 
     async def _load(
         self,
-        transaction: RoundTransaction,
+        transaction: RoundStatements,
         tasks: list[tuple[int, Task]],
         condemned: str | None,
     ) -> Start:
@@ -78,7 +78,7 @@ class Applier:
             states[domain.name] = await transaction.load_states(domain, sorted(keys))
         return Start(tasks, known, states, condemned)
 
-    async def _decide(self, transaction: RoundTransaction, start: Start) -> tuple[Plan, Ledger]:
+    async def _decide(self, transaction: RoundStatements, start: Start) -> tuple[Plan, Ledger]:
         existing = [(name, key) for name, states in start.states.items() for key in states]
         ledger = Ledger(await transaction.load_claims(existing))
         plan = self._decider.decide(*start, ledger)
@@ -90,7 +90,7 @@ class Applier:
                 raise ClaimsUnforeseen(ledger.unforeseen)
         return plan, ledger
 
-    async def _save(self, transaction: RoundTransaction, plan: Plan) -> None:
+    async def _save(self, transaction: RoundStatements, plan: Plan) -> None:
         """The domains' tables in fixed order, then what was said of it."""
         for name in sorted(plan.changed):
             states: dict[str, Any] = plan.changed[name]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
-from homing.broker import Broker, Delivery, Pull, read_message
+from homing.broker import CommandSource, Delivery
 from homing.errors import BrokerUnavailable
 from homing.log import get
 from homing_reactor.intake import Intake, Task, Waiting
@@ -28,7 +28,7 @@ RECHECK_SECONDS = 5.0
 class Surroundings(NamedTuple):
     """What all partitions of a process share."""
 
-    broker: Broker
+    stream: CommandSource
     intake: Intake
     lease: Lease
     kick: Callable[[], None]
@@ -54,7 +54,7 @@ class Held:
         self.stopped = False
         self._checkpoint_at = checkpoint_at
         self._around = around
-        self._pull = Pull(around.broker, partition, self._on_delivery)
+        self._pull = around.stream.pull(partition, self._on_delivery)
         self._sequence = Sequence(checkpoint)
         self._unclean: str | None = "claim"
         self._idle = asyncio.Event()
@@ -184,5 +184,5 @@ class Held:
         """Whether the message of the checkpoint is in the stream, with the same time."""
         if self.checkpoint == 0:
             return True
-        message = await read_message(self._around.broker, self.checkpoint)
+        message = await self._around.stream.read_message(self.checkpoint)
         return message is not None and message["time"] == self._checkpoint_at

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from homing import telemetry
-from homing.broker import Announcer
+from homing.broker import Announcing
 from homing.ledger import ClaimsUnforeseen
 from homing.log import get
 from homing_reactor.applying import Applied, Applier
@@ -31,7 +31,7 @@ class Lane:
     def __init__(
         self,
         applier: Applier,
-        announcer: Announcer,
+        announcer: Announcing,
         lease: Lease,
         caps: Caps,
         held: Callable[[], Collection[Held]],

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Sequence
 
 from homing import registry, settings
-from homing.broker import Announcer, Broker, connect, watch_members
+from homing.broker import Announcer, Announcing, Broker, CommandStream, connect, watch_members
 from homing.errors import HomingError
 from homing.lifecycle import Lifecycle, patiently, run
 from homing.log import configure, get
@@ -98,7 +98,7 @@ async def _react(
     intake = Intake(domains, config.partitions, demo=config.demo == "on")
     lane: Lane
 
-    around = Surroundings(broker, intake, lease, lambda: lane.kick())
+    around = Surroundings(CommandStream(broker), intake, lease, lambda: lane.kick())
     membership = Membership(
         instance, config.partitions, holding, announcer, around,
         lambda claimed: reannounce(holding, announcer, claimed, config.round_max_commands),
@@ -121,7 +121,7 @@ async def _react(
 
 
 async def reannounce(
-    holding: Holding, announcer: Announcer, claimed: Sequence[int], limit: int
+    holding: Holding, announcer: Announcing, claimed: Sequence[int], limit: int
 ) -> None:
     """Announce the last outcomes again: the last holder may have died before it could."""
     try:

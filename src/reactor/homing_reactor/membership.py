@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from homing import telemetry
-from homing.broker import Announcer, Broker
+from homing.broker import Announcing, CommandSource
 from homing.errors import HomingError
 from homing.log import get
 from homing.outcome import now
@@ -39,7 +39,7 @@ class Membership:
         instance: str,
         partitions: int,
         holding: Holding,
-        announcer: Announcer,
+        announcer: Announcing,
         around: Surroundings,
         reannounce: Reannounce,
     ) -> None:
@@ -49,7 +49,7 @@ class Membership:
         self._announcer = announcer
         self._around = around
         self._lease: Lease = around.lease
-        self._broker: Broker = around.broker
+        self._stream: CommandSource = around.stream
         self._reannounce = reannounce
         self._held: dict[int, Held] = {}
         self._remembered: dict[int, Suspicion] = {}
@@ -113,7 +113,7 @@ class Membership:
 
     def _cut_off(self) -> bool:
         """Without NATS for a lease, others should hold what we hold."""
-        if self._broker.connected:
+        if self._stream.connected:
             self._disconnected_at = None
             return False
         self._disconnected_at = self._disconnected_at or time.monotonic()
@@ -130,7 +130,7 @@ class Membership:
             surplus = sorted(active, key=lambda held: (held.busy, len(held.waiting)))
             for held in surplus[: len(active) - share]:
                 self._start(self._release(held))
-        elif spare and self._broker.connected:
+        elif spare and self._stream.connected:
             await self._claim(spare)
 
     async def _claim(self, limit: int) -> None:

@@ -1,13 +1,23 @@
 """The broker: the only place that speaks NATS.
 
 `connection` holds the one connection of a process, `topology` makes and checks the stream and its
-consumers, `publishing` is step 4 of a command's way, `pulling` step 5, `announcing` steps 7 and 8.
+consumers, `publishing` is step 4 of a command's way, `pulling` step 5, `announcing` steps 7 and 8,
+`stream` reads what is stored. `seam` says what of all this the processes rely on.
 """
 
 from homing.broker.announcing import Announcer, watch_members, watch_outcomes
 from homing.broker.connection import Broker, connect
 from homing.broker.publishing import Publisher, Receipt
 from homing.broker.pulling import Delivery, Pull
+from homing.broker.seam import (
+    Announcing,
+    CommandSource,
+    Deliver,
+    Publishing,
+    Pulling,
+    StreamReading,
+)
+from homing.broker.stream import CommandStream
 from homing.broker.topology import (
     StreamFacts,
     StreamPlan,
@@ -19,13 +29,20 @@ from homing.broker.topology import (
 
 __all__ = [
     "Announcer",
+    "Announcing",
     "Broker",
+    "CommandSource",
+    "CommandStream",
+    "Deliver",
     "Delivery",
     "Publisher",
+    "Publishing",
     "Pull",
+    "Pulling",
     "Receipt",
     "StreamFacts",
     "StreamPlan",
+    "StreamReading",
     "connect",
     "ensure",
     "last_sequence",

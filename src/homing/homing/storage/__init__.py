@@ -2,12 +2,13 @@
 
 `database` holds a pool and turns the driver's errors into ours, `schema` migrates and checks,
 `holding` is who holds which partition, `rounds` is the one transaction in which commands take
-effect, `outcomes` is what the API reads of them, `reading` runs the domains' queries.
+effect, `outcomes` is what the API reads of them, `reading` runs the domains' queries. `seam` says
+what of it the processes rely on while commands flow.
 """
 
 from homing.storage.database import Database, StatementFailed
 from homing.storage.holding import Claimed, Holding
-from homing.storage.outcomes import NIL, Bounds, Outcomes, Placed
+from homing.storage.outcomes import NIL, Bounds, Outcomes, Page, Placed
 from homing.storage.reading import Reading
 from homing.storage.rounds import (
     DeadLetterRow,
@@ -19,6 +20,7 @@ from homing.storage.rounds import (
     RoundTransaction,
 )
 from homing.storage.schema import check_schema, migrate_schema
+from homing.storage.seam import OutcomeReading, RoundStatements, RoundStore
 from homing.storage.stream import RecordedStream, record_stream, recorded_stream
 
 __all__ = [
@@ -30,12 +32,16 @@ __all__ = [
     "EventRow",
     "FenceRow",
     "Holding",
+    "OutcomeReading",
     "OutcomeRow",
     "Outcomes",
+    "Page",
     "Placed",
     "Reading",
     "RecordedStream",
     "RoundFailed",
+    "RoundStatements",
+    "RoundStore",
     "RoundTransaction",
     "Rounds",
     "StatementFailed",
