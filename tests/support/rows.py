@@ -56,7 +56,7 @@ class Writer:
     async def writing(self, *stored: Stored) -> AsyncIterator[None]:
         """Written when the block begins, committed when it ends."""
         async with self._rounds.transaction() as transaction:
-            await transaction.add_outcomes([_row(one) for one in stored])
+            await transaction.add_outcomes([row_of(one) for one in stored])
             yield
 
     async def write(self, *stored: Stored) -> None:
@@ -75,7 +75,8 @@ async def writer(place: Place) -> AsyncIterator[Writer]:
         await database.close()
 
 
-def _row(stored: Stored) -> OutcomeRow:
+def row_of(stored: Stored) -> OutcomeRow:
+    """The row of an outcome."""
     outcome = stored.outcome
     return OutcomeRow(
         command_id=outcome.command_id, owner=stored.owner, type=outcome.type, key=outcome.key,
