@@ -176,6 +176,11 @@ async def test_a_reset_begins_anew_behind_a_sequence(broker: Brokers) -> None:
         await hand.until(len(expected))
         await publish(broker, b"other", partition=2)
         assert hand.numbers == expected
+    await broker.pass_time(ACK_WAIT_SECONDS * 2)
+    await publish(broker, b"new")
+    await hand.pull.request(*ROOM)
+    await hand.until(1)
+    assert hand.numbers == [(8, 1, 1)]
 
 
 async def test_another_holder_begins_where_it_says_and_gets_everything(broker: Brokers) -> None:

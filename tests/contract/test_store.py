@@ -251,7 +251,12 @@ async def test_rounds_that_want_the_same_claims_never_stop_each_other(store: Sto
     values = [name(value) for value in "abcdef"]
     asked = [dict.fromkeys(order, key) for key, order in (("k", values), ("l", values[::-1]))]
     async with asyncio.timeout(SECONDS):
-        won = await asyncio.gather(*(claim(store, one) for one in asked))
+        async with broken(store) as third:
+            await third.claim({name("c"): "m"})
+            both = [asyncio.create_task(claim(store, one)) for one in asked]
+            assert not await _ends(both[0])
+            assert not await _ends(both[1])
+        won = await asyncio.gather(*both)
     assert won[0] | won[1] == set(values)
     assert not won[0] & won[1]
 
@@ -299,6 +304,9 @@ async def test_a_slow_round_is_not_swept_past(store: Stores) -> None:
         assert (await store.outcomes.since(page.horizon)).found == page.found
     later = await store.outcomes.since(page.horizon)
     assert slow.outcome.command_id in [found[0] for found in later.found]
+    own = await store.outcomes.own_since(ME, *OLDEST, 10)
+    assert [placed.stored for placed in own] == [slow, quick]
+    assert own[-1].xid < (await store.outcomes.bounds()).next_xid
     await past(store, page.horizon)
 
 
@@ -328,7 +336,7 @@ async def test_a_sweep_of_many_comes_in_pages(
     monkeypatch.setattr("homing.storage.outcomes.PAGE", 3)
     before = await store.outcomes.horizon()
     stored = [made(ME) for _ in range(7)]
-    await write(store, *stored[:4])
+    await write(store, *stored[3::-1])
     await write(store, *stored[4:])
     found, page = [], await store.outcomes.since(before)
     while page.last is not None:

@@ -20,11 +20,9 @@ from homing.broker.pulling import BATCH, BATCH_BYTES
 from homing.broker.topology import MESSAGE_MAX_BYTES
 from homing.envelope import CONTENT_TYPE
 from homing.errors import BrokerUnavailable, StreamFull, TooLarge
-from homing.log import get
 from homing.outcome import CommandId, OwnerToken, now
 from homing.partition import COMMANDS
 
-log = get(__name__)
 LEASE_MIN_SECONDS = 0.15
 Received = Callable[[OwnerToken, str, bytes], None]
 
@@ -258,12 +256,5 @@ def _delivery(message: Message, consumer_sequence: int, attempt: int) -> Deliver
 
 
 def _soon(call: Callable[..., None], *arguments: Any) -> None:
-    """Later, as over a network; who breaks harms nobody else."""
-
-    def careful() -> None:
-        try:
-            call(*arguments)
-        except Exception:
-            log.exception("outcome.unreadable")
-
-    asyncio.get_running_loop().call_soon(careful)
+    """Later, as over a network; the loop reports a call that breaks, and nobody else is harmed."""
+    asyncio.get_running_loop().call_soon(call, *arguments)
