@@ -98,7 +98,6 @@ def _session(schemas: Schemas) -> Schema:
 
 
 def _status(schemas: Schemas) -> Schema:
-    either = [schemas.ref(Outcome), schemas.ref(Accepted)]
     return {
         "operationId": "status",
         "tags": ["outcomes"],
