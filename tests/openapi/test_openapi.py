@@ -52,7 +52,7 @@ async def test_every_operation_holds(place: Place, tmp_path: Path) -> None:
             "run", f"{url}/api/openapi.json",
             "--checks", CHECKS, "--max-examples", "12", "--seed", "1",
             "--request-timeout", "10", "--no-color",
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         said, _ = await ran.communicate()
     assert ran.returncode == 0, said.decode()

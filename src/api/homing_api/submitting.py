@@ -93,7 +93,8 @@ class Submitter:
             position = await self._publish(wrapped)
             await self._wait(heard, seconds)
         if not heard.done():
-            return Submitted(position, None, seconds)
+            cut = self._draining.is_set()  # what was preferred was not applied
+            return Submitted(position, None, None if cut else seconds)
         _same_command(wrapped, heard.result().fingerprint)
         return Submitted(position, heard.result(), seconds)
 
