@@ -51,6 +51,10 @@ check: $(STAMP) ## lint, formatting, types, import contracts
 format: $(STAMP) ## format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
+.PHONY: diagrams
+diagrams: $(STAMP) ## draw docs/diagrams anew, after a change of their source
+	@$(BIN)/python docs/diagrams/draw.py
+
 .PHONY: lock
 lock: ## write the hashed requirement files anew
 	@test -x $(VENV)-lock/bin/uv || { $(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv; }

@@ -1,4 +1,4 @@
-"""The README's tour is run as it is written, and must print what it says that it prints."""
+"""What the pages tell to type is run as it is written, and must print what they say it prints."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def expected(text: str) -> list[re.Pattern[str]]:
     return [re.compile(".*".join(re.escape(part) for part in line.split("…"))) for line in lines]
 
 
-@pytest.mark.parametrize("page", ["README.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/waiting.md"])
 def test_the_tour_does_what_it_says(page: str, up: Up, tmp_path: Path) -> None:
     """Every command succeeds, every promised line is printed, in this order."""
     if shutil.which("curl") is None:
