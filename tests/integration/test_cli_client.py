@@ -167,3 +167,12 @@ async def test_completion_can_be_installed(shell: Shell, tmp_path: Path) -> None
     """For the shells that people have."""
     shown = await shell.run("--help")
     assert "--install-completion" in shown.out
+
+
+async def test_first_calls_at_once_begin_one_session(shell: Shell) -> None:
+    """Or what one of them sent could not be seen by the others."""
+    sent = await asyncio.gather(
+        *(shell.run("send", "tally.add", "--json", number("once", 1)) for _ in range(4))
+    )
+    ids = {json.loads(one.out)["command_id"] for one in sent}
+    assert {one["command_id"] for one in (await shell.run("outcomes")).lines} == ids

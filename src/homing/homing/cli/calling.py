@@ -100,8 +100,9 @@ class Homing:
 async def homing_at(url: str, session_file: Path | None = None) -> AsyncIterator[Homing]:
     """Homing at `url` with the session that was kept, or a new one that is kept from now on."""
     kept = KeptSession(url, session_file)
-    cookie = await _session(url, kept.read())
-    kept.keep(cookie)
+    with kept.locked():
+        cookie = await _session(url, kept.read())
+        kept.keep(cookie)
     headers = {
         "Accept": "application/json, application/problem+json, text/event-stream",
         "Cookie": f"{COOKIE}={cookie}",

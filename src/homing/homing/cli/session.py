@@ -5,8 +5,11 @@ Without it the outcome of a command could be asked for only by the run that sent
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from homing.local.private import write_private
@@ -27,17 +30,32 @@ class KeptSession:
         self._url = url.rstrip("/")
         self._file = file or default_file()
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Alone with the file, or two first calls at once would begin two sessions.
+
+        A folder that cannot be written to costs only the memory.
+        """
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = self._file.with_suffix(".lock").open("w")
+        except OSError:
+            yield
+            return
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     def read(self) -> str | None:
         """The cookie, if there is one."""
         cookie = self._all().get(self._url)
         return cookie if isinstance(cookie, str) else None
 
     def keep(self, cookie: str) -> None:
-        """Remember it. A folder that cannot be written to costs only the memory."""
+        """Remember it, if that can be done."""
         if cookie == self.read():
             return
         try:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(self._file, json.dumps({**self._all(), self._url: cookie}))
         except OSError:
             return
