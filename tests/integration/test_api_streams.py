@@ -215,6 +215,40 @@ async def test_every_event_parses_whatever_is_in_it(me: httpx.AsyncClient) -> No
     assert nul.status_code == 422
 
 
+async def test_a_quiet_stream_is_kept_alive_and_its_cursor_fresh(
+    me: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comments for proxies, `ping` with a newer cursor for the page's watchdog."""
+    monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.5)
+    monkeypatch.setattr(streams, "PING_SECONDS", 2.0)
+    async with me.stream("GET", "/api/outcomes/stream") as response:
+        parser, seen = Parser(), list[Event]()
+        async for piece in response.aiter_raw():
+            seen += parser.feed(piece)
+            if seen and "still here" in parser.comments:
+                break
+    assert seen[0].type == "ping"
+    assert seen[0].last_event_id == parser.last_event_id != ""
+
+
+async def test_a_stream_has_a_longest_life(world: World, me: httpx.AsyncClient) -> None:
+    """It ends cleanly and says when to come again; the next one goes on where it was."""
+    async with (
+        running_api(world.place, stream_lifetime_seconds=1) as url,
+        httpx.AsyncClient(base_url=url, cookies=dict(me.cookies), timeout=20) as one,
+    ):
+        parser = Parser()
+        async with one.stream("GET", "/api/outcomes/stream") as response:
+            async for piece in response.aiter_raw():
+                parser.feed(piece)
+        assert parser.retry is not None
+        said = await submit(me, "Between two streams")
+        await outcome_of(me, said["links"]["status"])
+        async with listening(one, "/api/outcomes/stream", parser.last_event_id) as stream:
+            while (await take(stream, 1))[0].json["command_id"] != said["command_id"]:
+                pass
+
+
 async def test_too_many_streams_of_a_session_are_told_to_come_later(
     me: httpx.AsyncClient,
 ) -> None:
