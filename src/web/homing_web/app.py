@@ -11,7 +11,7 @@ from typing import Any
 
 from quart import Quart, Response, abort, request
 
-from homing_web.pages import SECURITY_HEADERS, Asset, is_known
+from homing_web.pages import SECURITY_HEADERS, Asset, modules_of, view_of
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -45,7 +45,12 @@ def _page(assets: Mapping[str, Asset]) -> Quart:
     @page.get("/", defaults={"path": ""})
     @page.get("/<path:path>")
     async def show(path: str) -> Response:
-        return await _serve(shell, 200 if is_known(f"/{path}") else 404)
+        view = view_of(f"/{path}")
+        response = await _serve(shell, 200 if view else 404)
+        modules = modules_of(assets, "app.js", *([view] if view else []))
+        links = (f"</static/{name}>; rel=modulepreload" for name in modules)
+        response.headers["Link"] = ", ".join(links)
+        return response
 
     @page.after_request
     async def secure(response: Response) -> Response:

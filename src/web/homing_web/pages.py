@@ -2,16 +2,17 @@
 
 Held in memory with an ETag of their content (a file's time says nothing in a wheel or an image), so
 that a browser revalidates with one short round trip and never shows the page of an older version.
-Comments that stand on lines of their own are for those who read the source, and are served as empty
-lines: a fifth of the bytes, and every line keeps its number.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from homing_web import squeeze
 
 STATIC = Path(__file__).parent / "static"
 _TYPES = {
@@ -20,11 +21,15 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_COMMENT = re.compile(
-    rb"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*\n", re.DOTALL | re.MULTILINE
+_SQUEEZED = {".js": squeeze.script, ".css": squeeze.style}
+# The page's own routes, with the module that shows each; every other path gets the same shell with
+# a 404, and the page says so.
+_ROUTES = (
+    (re.compile(r"/|/locations/?"), "view-list.js"),
+    (re.compile(r"/locations/new"), "view-create.js"),
+    (re.compile(r"/locations/[^/]+"), "view-detail.js"),
 )
-# The page's own routes; every other path gets the same shell with a 404, and the page says so.
-_KNOWN = re.compile(r"/|/locations/?|/locations/[^/]+")
+_IMPORT = re.compile(rb'from"\./([a-z-]+\.js)"')
 SECURITY_HEADERS = {
     "Content-Security-Policy": "; ".join(
         (
@@ -60,13 +65,25 @@ def read_assets(folder: Path = STATIC) -> dict[str, Asset]:
     return {path.relative_to(folder).as_posix(): _asset(path) for path in files}
 
 
-def is_known(path: str) -> bool:
-    """Whether the page has something to show at this path."""
-    return _KNOWN.fullmatch(path) is not None
+def view_of(path: str) -> str | None:
+    """The module that shows this path; None if the page has nothing to show there."""
+    return next((view for pattern, view in _ROUTES if pattern.fullmatch(path)), None)
+
+
+def modules_of(assets: Mapping[str, Asset], *roots: str) -> list[str]:
+    """The modules and all that they import, so that a browser can fetch them at once."""
+    found: list[str] = []
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found.append(name)
+            waiting += [one.decode() for one in _IMPORT.findall(assets[name].body)]
+    return found
 
 
 def _asset(path: Path) -> Asset:
     body = path.read_bytes()
-    if path.suffix == ".js":
-        body = _COMMENT.sub(lambda match: b"\n" * match[0].count(b"\n"), body)
+    if (shorten := _SQUEEZED.get(path.suffix)) is not None:
+        body = shorten(body.decode()).encode()
     return Asset(body, _TYPES[path.suffix], hashlib.sha256(body).hexdigest()[:20])

@@ -1,15 +1,18 @@
 // @ts-check
-/** Shows the activity: a column beside the content, on a phone a sheet from the bottom. */
-import { isOpen } from "./activity.js";
-import { duration, h, loop, when } from "./dom.js";
-import { describe } from "./locations.js";
+/** Shows the activity, a log one can read: beside the content, on a phone a sheet from the bottom. */
+import { isOpen } from "./client.js";
+import { arrange, copyButton, createKeyed, h } from "./dom.js";
+import { loop, waterfall } from "./line.js";
+import { REGISTER, action, describe } from "./locations.js";
+import { duration, since, when } from "./times.js";
 
-/** @typedef {import("./activity.js").Entry} Entry */
+/** @typedef {import("./client.js").Entry} Entry */
 
+/** @type {Record<string, string>} */
 const SAID = {
   sending: "Sending",
-  retrying: "Not sent yet: the server does not answer. It is tried again.",
-  accepted: "Accepted, waiting for the outcome",
+  retrying: "Not sent yet, it is tried again",
+  accepted: "Waiting for a reactor",
   late: "Available shortly",
   succeeded: "Done",
   rejected: "Rejected",
@@ -18,126 +21,91 @@ const SAID = {
   gone: "Outcome unknown",
 };
 
-/** What became of it, in one line. @param {Entry} entry */
-export function said(entry) {
-  const words = SAID[/** @type {"sending"} */ (entry.state)] ?? entry.state;
-  if (entry.state === "succeeded") return `${words} in ${duration(entry.tookMs ?? 0)}`;
-  if (isOpen(entry) || !entry.detail) return words;
-  return `${words}: ${entry.detail}`;
+/** What came of it, and how long it took. @param {Entry} entry */
+function said(entry) {
+  const words = SAID[entry.state] ?? entry.state;
+  if (isOpen(entry)) return [`${words}, `, since(entry.at)];
+  const took = entry.tookMs === undefined ? "" : ` in ${duration(entry.tookMs)}`;
+  return [words + took, entry.detail ? `: ${entry.detail}` : ""];
 }
 
 /**
  * @param {HTMLElement} panel
  * @param {HTMLElement} handle
- * @param {ReturnType<typeof import("./activity.js").createActivity>} activity
+ * @param {import("./client.js").Client} client
  */
-export function showActivity(panel, handle, activity) {
-  const list = h("ol", { class: "log" });
-  const clear = h("button", { type: "button", class: "quiet", onclick: activity.clear }, "Clear");
-  const heading = h("h2", { id: "activity-title", tabindex: "-1" }, "Activity");
-  const none = h("p", { class: "muted" }, "What you send appears here, with what came of it.");
-  panel.replaceChildren(h("div", { class: "head" }, heading, clear), none, list);
+export function showActivity(panel, handle, { ledger }) {
+  const list = h("ol.log");
+  const clear = h("button", { type: "button", class: "quiet", onclick: ledger.clear }, "Clear");
+  const heading = h("h2", { tabindex: "-1" }, "Activity");
+  const close = h("button", { type: "button", class: "quiet fold", "aria-label": "Close the activity" }, "×");
+  const none = h("p.muted.none", "What you send appears here, with what came of it.");
+  panel.replaceChildren(h("div.head", heading, h("span", clear, close)), none, list);
 
-  /** @type {Map<string, {as: string, row: HTMLElement}>} */
-  let rows = new Map();
+  const keyed = createKeyed(rowOf);
   const draw = () => {
-    const entries = activity.list();
-    const next = new Map();
-    for (const entry of entries) {
-      const as = JSON.stringify(entry);
-      const known = rows.get(entry.id);
-      // An unchanged row stays the same element: what is unfolded or focused in it stays so.
-      next.set(entry.id, known?.as === as ? known : { as, row: rowOf(entry, known?.row) });
-    }
-    rows = next;
-    const elements = [...rows.values()].map(({ row }) => row);
-    if (elements.some((row, i) => list.children[i] !== row) || list.children.length !== elements.length) {
-      list.replaceChildren(...elements);
-    }
+    const entries = ledger.list();
     const open = entries.filter(isOpen).length;
+    arrange(list, keyed(entries.map((entry) => ({ key: entry.id, item: entry }))));
     none.hidden = entries.length > 0;
     clear.hidden = entries.length === open;
-    handle.replaceChildren("Activity", open ? h("span", { class: "count" }, `${open} open`) : "");
+    handle.replaceChildren("Activity", open ? h("span.count", `${open} on the way`) : "");
   };
-  activity.watch(draw);
+  ledger.watch(draw);
   draw();
 
   const wide = matchMedia("(min-width: 60rem)");
+  const isUnfolded = () => panel.classList.contains("open");
   /** @param {boolean} open */
   const unfold = (open) => {
     panel.classList.toggle("open", open);
     handle.setAttribute("aria-expanded", String(open || wide.matches));
-    if (open || wide.matches) heading.focus();
+    open || wide.matches ? heading.focus() : handle.focus();
   };
-  handle.addEventListener("click", () => unfold(!panel.classList.contains("open")));
-  addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !panel.classList.contains("open")) return;
-    unfold(false);
-    handle.focus();
-  });
+  handle.setAttribute("aria-expanded", String(wide.matches));
+  handle.addEventListener("click", () => unfold(wide.matches ? false : !isUnfolded()));
+  close.addEventListener("click", () => unfold(false));
   panel.addEventListener("click", (event) => {
     if (/** @type {Element} */ (event.target).closest("a")) panel.classList.remove("open");
   });
+  return { isUnfolded, fold: () => unfold(false) };
 }
 
 /** @param {Entry} entry @param {HTMLElement} [former] */
 function rowOf(entry, former) {
-  const to = entry.outcome?.actions.find((/** @type {any} */ action) => action.type === "redirect")?.to;
-  const again = ["rejected", "refused"].includes(entry.state) && `/locations/new?from=${entry.id}`;
-  const unfolded = former?.querySelector("details")?.open;
+  const to = action(entry, "redirect")?.to;
+  const again = entry.type === REGISTER && ["rejected", "refused"].includes(entry.state);
+  /** @param {string} href @param {string} text */
+  const link = (href, text) => [" · ", h("a", { href, "aria-label": `${text}: ${describe(entry)}` }, text)];
+  const unfolded = former?.querySelector("details")?.open ?? false;
   return h(
     "li",
     { data: { state: entry.state } },
     loop(entry.state),
     h(
       "div",
-      {},
-      h("p", { class: "strong" }, describe(entry.type, entry.payload)),
-      h("p", { class: "said" }, said(entry)),
-      h("p", { class: "small" }, when(entry.at), to && [" · ", h("a", { href: to }, "Open")],
-        again && [" · ", h("a", { href: again }, "Edit and send again")].flat()),
-      entry.commandId && details(entry, unfolded),
+      h("p.strong", describe(entry)),
+      h("p.said", said(entry)),
+      h("p.small", when(entry.at), to && link(to, "Open"), again && link(`/locations/new?from=${entry.id}`, "Edit and send again")),
+      details(entry, unfolded),
     ),
   );
 }
 
-/** @param {Entry} entry @param {boolean} [open] */
+/** @param {Entry} entry @param {boolean} open */
 function details(entry, open) {
-  const json = JSON.stringify(entry.outcome ?? { command_id: entry.commandId, status: "pending" }, null, 2);
-  const copy = h("button", { type: "button", class: "quiet", onclick: () => navigator.clipboard.writeText(json) }, "Copy");
-  return h(
-    "details",
-    { open },
-    h("summary", {}, "Where is my command?"),
-    entry.outcome && waterfall(entry.outcome.timeline),
-    h("p", { class: "small" }, "Command ", h("code", {}, entry.commandId)),
-    h("div", { class: "raw" }, h("pre", { tabindex: "0", "aria-label": "Raw JSON" }, json), navigator.clipboard && copy),
-  );
-}
-
-const STEPS = [
-  ["published_at", "Stored in the stream"],
-  ["received_at", "Taken by a reactor"],
-  ["decided_at", "Decided"],
-  ["announced_at", "Announced"],
-  ["sent_at", "Sent home"],
-];
-
-/** The steps by the servers' clocks, each bar from the step before to this one. @param {any} timeline */
-function waterfall(timeline) {
-  const start = Date.parse(timeline.accepted_at);
-  const known = STEPS.filter(([step]) => timeline[step]).map(([step, text]) => ({
-    text,
-    ms: Math.max(0, Date.parse(timeline[step]) - start),
-  }));
-  const whole = Math.max(1, ...known.map(({ ms }) => ms));
-  let before = 0;
-  const items = known.map(({ text, ms }) => {
-    const bar = h("i");
-    bar.style.marginLeft = `${(before / whole) * 100}%`;
-    bar.style.width = `${(Math.max(0, ms - before) / whole) * 100}%`;
-    before = Math.max(before, ms);
-    return h("li", {}, h("span", {}, text), h("span", { class: "ms" }, duration(ms)), h("b", {}, bar));
-  });
-  return h("ol", { class: "waterfall" }, items);
+  const { commandId: command_id, type, payload, outcome } = entry;
+  const json = JSON.stringify(outcome ?? { command_id, type, payload, status: "pending" }, null, 2);
+  const element = h("details", { open }, h("summary", "Where is my command?"));
+  const fill = () => {
+    if (!element.open || element.childElementCount > 1) return;
+    element.append(
+      waterfall(entry),
+      h("div.head", h("code", command_id ?? "No id yet"), copyButton(() => json)),
+      h("pre", { tabindex: "0", role: "region", "aria-label": "Raw JSON" }, json),
+    );
+  };
+  element.addEventListener("toggle", fill);
+  fill();
+  return element;
 }

@@ -2,51 +2,73 @@
 /**
  * The browser client of Homing: sends a command and brings its outcome home.
  *
- * Where it stands: above fetching.js (one request), pending.js (what survives a reload) and
- * follow.js (how outcomes are learnt); below any page. It knows nothing of any domain.
+ * Where it stands: above fetching.js (one request), ledger.js (what survives a reload) and follow.js
+ * (how outcomes are learnt); below any page. It knows nothing of any domain.
  *
  *     const client = createClient({ base: "/api" });
- *     client.on("outcome", ({ outcome, submission }) => …);
- *     client.resume();
+ *     client.on("outcome", ({ entry, outcome }) => …);
+ *     client.start();
  *     const answer = await client.submit("locations.register", { name: "Graz", … }, { timeout: 5 });
  *     if (answer.status === "pending") …      // later the "outcome" event
  */
+import { safeStorage, uuid } from "./browser.js";
 import { Problem, ask, persist } from "./fetching.js";
 import { createFollower } from "./follow.js";
-import { createPending } from "./pending.js";
+import { createLedger, isOpen } from "./ledger.js";
+import { NEW_SESSION, OLD_MS, askStatus } from "./overdue.js";
 
-export { Problem };
+export { Problem, isOpen };
 
-/** @typedef {import("./pending.js").Submission} Submission */
-/** @typedef {{wait?: "page" | "response", timeout?: number, delay?: number}} SubmitOptions */
-/** @typedef {{status: string, command_id: string | null, [member: string]: any}} Answer */
+/** @typedef {import("./ledger.js").Entry} Entry */
+/** @typedef {{wait?: "page" | "response", timeout?: number, delay?: number, label?: string}} SubmitOptions */
+/** @typedef {{status: string, command_id?: string, [member: string]: any}} Answer */
+/** @typedef {ReturnType<typeof createClient>} Client */
+
+/** A command that another tab was sending is taken up by the leader if it was not accepted by then. */
+const ORPHANED_MS = 5000;
+/** For so long an outcome may be ahead of the response that says whose it is. */
+const EARLY_MS = 10_000;
 
 /**
  * Events, each with one object:
- * - `submitted`, `accepted` {submission}
- * - `retrying` {submission, inMs, problem}: not accepted yet, the same command is sent again
- * - `pending` {submission, waitedMs}: the time is up, the outcome will follow
- * - `outcome` {submission, outcome}: once per command
- * - `refused` {submission, problem}: it was never accepted
- * - `gone` {submission, reason}: accepted, but its outcome can no longer be told
- * - `connection` {open, inMs}
+ * - `submitted`, `accepted` {entry}
+ * - `retrying` {entry, retryAt, problem}: not accepted yet, the same command is sent again
+ * - `pending` {entry}: the time is up, the outcome will follow
+ * - `outcome` {entry, outcome, mine}: once per command and tab; `mine` if this page sent it
+ * - `refused` {entry, problem, mine}: it was never accepted
+ * - `gone` {entry}: accepted, but its outcome can no longer be told
+ * - `connection` {open, retryAt}
+ * - `caught-up` {count, again}: the stream is there, `again` after a loss; so many outcomes came while
+ *   nobody listened
+ * - `reset`: what is shown may be old
  *
  * @param {{base?: string, storage?: Storage, name?: string}} [options]
  */
-export function createClient({ base = "/api", storage = safeStorage(), name = "homing.pending" } = {}) {
-  const pending = createPending(name, storage);
+export function createClient({ base = "/api", storage = safeStorage(), name = "homing" } = {}) {
+  const ledger = createLedger(`${name}.command`, storage);
   /** @type {Map<string, Set<(event: any) => void>>} */
   const listeners = new Map();
-  /** @type {Map<string, {submission: Submission, resolve: (answer: Answer) => void}>} */
+  /** What this page sends or waits for, by entry. @type {Map<string, {resumed: boolean, timeIsUp: boolean, resolve: (answer: Answer) => void}>} */
   const carried = new Map();
+  /** @type {Map<string, any>} */
+  const early = new Map();
   /** @type {Promise<{owner: string, demo: boolean}> | undefined} */
   let opened;
 
-  const follower = createFollower(base, {
-    onOutcome: deliver,
-    onLate: (commandId, waitedMs) => late(byCommand(commandId), waitedMs),
-    onGone: (commandId) => gone(byCommand(commandId), "expired"),
-    onConnection: (state) => emit("connection", state),
+  const follower = createFollower({
+    base,
+    name,
+    storage,
+    session,
+    renew: () => (opened = undefined),
+    waiting: () => ledger.open().flatMap(({ commandId }) => commandId ?? []),
+    ears: {
+      onOutcome: place,
+      onReset: () => [check(0), emit("reset", {})],
+      onCaughtUp: (count, again) => [check(OLD_MS), emit("caught-up", { count, again })],
+      onConnection: (connection) => emit("connection", connection),
+      onLead: takeUp,
+    },
   });
 
   /** @param {string} type @param {object} event */
@@ -54,18 +76,15 @@ export function createClient({ base = "/api", storage = safeStorage(), name = "h
     for (const listener of listeners.get(type) ?? []) listener(event);
   }
 
-  /** @param {string} commandId */
-  function byCommand(commandId) {
-    return [...carried.values()].find((one) => one.submission.commandId === commandId)?.submission;
-  }
-
-  /** The anonymous session; before anything else, or two requests would make two of them. */
+  /** The anonymous session, asked for by one tab at a time: two at once would make two of them. */
   function session() {
-    opened ??= ask(`${base}/session`).catch((problem) => {
+    const load = () => ask(`${base}/session`);
+    const locks = globalThis.navigator.locks;
+    opened ??= (locks ? locks.request(`${name}.session`, load) : load()).catch((problem) => {
       opened = undefined;
       throw problem;
     });
-    return opened;
+    return /** @type {Promise<{owner: string, demo: boolean}>} */ (opened);
   }
 
   /**
@@ -75,144 +94,151 @@ export function createClient({ base = "/api", storage = safeStorage(), name = "h
    * @param {SubmitOptions} [options]
    * @returns {Promise<Answer>} rejects with a Problem if the command was refused
    */
-  function submit(type, payload, { wait = "page", timeout = 10, delay = 0 } = {}) {
-    /** @type {Submission} */
-    const submission = { id: uuid(), type, payload, wait, timeout, delay, submittedAt: Date.now() };
-    pending.put(submission);
-    emit("submitted", { submission });
-    return carry(submission);
+  function submit(type, payload, { wait = "page", timeout = 10, delay = 0, label } = {}) {
+    const asked = { type, payload, wait, timeout, delay, label };
+    const entry = ledger.note(uuid(), { ...asked, at: Date.now(), state: "sending" });
+    emit("submitted", { entry });
+    return carry(entry, false);
   }
 
-  /** @param {Submission} submission @returns {Promise<Answer>} */
-  function carry(submission) {
+  /** @param {Entry} entry @param {boolean} resumed @returns {Promise<Answer>} */
+  function carry(entry, resumed) {
     return new Promise((resolve, reject) => {
-      carried.set(submission.id, { submission, resolve });
-      // The server says when the time is up; this one is for when the server cannot be heard.
-      const ms = submission.timeout * 1000 + 1500;
-      setTimeout(() => late(carried.get(submission.id)?.submission, ms), ms);
-      send(submission).catch((problem) => {
-        forget(submission);
-        if (problem instanceof Problem) emit("refused", { submission, problem });
+      carried.set(entry.id, { resumed, timeIsUp: false, resolve });
+      // In the response the server says when the time is up; then this one is for its silence.
+      const ms = (entry.timeout ?? 0) * 1000 + (entry.wait === "response" ? 1500 : 0);
+      setTimeout(() => late(entry.id), Math.max(0, entry.at + ms - Date.now()));
+      send(entry, resumed).catch((problem) => {
+        carried.delete(entry.id);
+        const refused = ledger.note(entry.id, { state: "refused", detail: problem.message });
+        emit("refused", { entry: refused, problem, mine: !resumed });
         reject(problem);
       });
     });
   }
 
-  /** @param {Submission} submission */
-  async function send(submission) {
-    const onRetry = (/** @type {{inMs: number, problem: Problem}} */ { inMs, problem }) => {
-      emit("retrying", { submission, inMs, problem });
-      emit("connection", { open: false, inMs });
+  /** @param {Entry} entry @param {boolean} resumed */
+  async function send(entry, resumed) {
+    const onRetry = (/** @type {{retryAt: number, problem: Problem}} */ { retryAt, problem }) => {
+      const retrying = ledger.note(entry.id, { state: "retrying", detail: problem.message });
+      emit("retrying", { entry: retrying, retryAt, problem });
+      if (carried.get(entry.id)?.timeIsUp) late(entry.id);
     };
     const { owner } = await persist(session, onRetry);
-    if (submission.owner && submission.owner !== owner) return gone(submission, "session");
-    submission.owner = owner;
-    if (!submission.commandId) {
-      const answer = await persist(() => post(submission), onRetry);
-      emit("connection", { open: true, inMs: 0 });
-      submission.commandId = answer.command_id;
-      submission.sequence = answer.position?.sequence;
-      pending.put(submission);
-      emit("accepted", { submission });
-      if (answer.status !== "pending") return deliver(answer);
-      if (submission.wait === "response") late(submission, Date.now() - submission.submittedAt);
-    }
-    const commandId = /** @type {string} */ (submission.commandId);
-    const left = submission.timeout - (Date.now() - submission.submittedAt) / 1000;
-    follower.follow({ commandId, sequence: submission.sequence, timeout: Math.max(0, left) });
+    if (entry.owner && entry.owner !== owner) return gone(entry.id, NEW_SESSION);
+    ledger.note(entry.id, { owner });
+    const answer = await persist(() => post(entry, resumed), onRetry);
+    const { command_id: commandId, key, position } = answer;
+    const accepted = { state: "accepted", detail: "", commandId, key, sequence: position?.sequence, acceptedAt: Date.now() };
+    emit("accepted", { entry: ledger.note(entry.id, accepted) });
+    ledger.forget(commandId); // its outcome was so early that it has an entry of its own
+    const outcome = answer.status === "pending" ? early.get(commandId) : answer;
+    early.delete(commandId);
+    if (outcome && !follower.tell(outcome)) deliver(outcome);
+    else if (!outcome && (entry.wait === "response" || carried.get(entry.id)?.timeIsUp)) late(entry.id);
   }
 
-  /** @param {Submission} submission @returns {Promise<any>} an outcome or a pending answer */
-  async function post({ id, type, payload, wait, timeout, delay, resumed }) {
+  /** @param {Entry} entry @param {boolean} resumed @returns {Promise<any>} an outcome or a pending answer */
+  async function post({ id, type, payload, wait, timeout, delay }, resumed) {
     /** @type {Record<string, string>} */
     const headers = { "Content-Type": "application/json", "Idempotency-Key": id };
     if (wait === "response" && !resumed) headers.Prefer = `wait=${timeout}`;
-    if (delay > 0) headers["Homing-Demo-Delay"] = String(delay);
+    if (delay) headers["Homing-Demo-Delay"] = String(delay);
     const options = { method: "POST", headers, body: JSON.stringify(payload) };
     try {
       return await ask(`${base}/commands/${encodeURIComponent(type)}`, options);
     } catch (problem) {
-      if (!(problem instanceof Problem)) throw problem;
-      if (problem.body.outcome) return problem.body.outcome;
-      if (problem.status === 401) opened = undefined;
+      if (problem instanceof Problem && problem.body.outcome) return problem.body.outcome;
       throw problem;
     }
   }
 
+  /** An outcome whose command is not known here: it may be ahead of its response. @param {any} outcome */
+  function place(outcome) {
+    const id = outcome.command_id;
+    if (ledger.byCommand(id)) return deliver(outcome);
+    early.set(id, outcome);
+    const unsent = () => ledger.open().some(({ commandId }) => !commandId);
+    setTimeout(() => early.delete(id) && deliver(outcome), unsent() ? EARLY_MS : 0);
+  }
+
   /** @param {any} outcome */
   function deliver(outcome) {
-    const submission = byCommand(outcome.command_id);
-    if (!submission) return; // delivered before, or another page's
-    const resolve = carried.get(submission.id)?.resolve;
-    forget(submission);
-    emit("outcome", { submission, outcome });
+    const { command_id: commandId, type, key, status: state, error, timeline } = outcome;
+    const accepted = Date.parse(timeline.accepted_at);
+    const known = ledger.byCommand(commandId) ?? { id: commandId, at: accepted, type, payload: outcome.data };
+    const { resolve, resumed = true } = carried.get(known.id) ?? {};
+    // What came while nobody waited took as long as the servers say.
+    const tookMs = resumed ? Date.parse(timeline.decided_at) - accepted : Date.now() - known.at;
+    const detail = error?.detail || error?.title || "";
+    carried.delete(known.id);
+    const entry = ledger.note(known.id, { tookMs, ...known, commandId, key, state, detail, outcome });
+    emit("outcome", { entry, outcome, mine: !resumed });
     resolve?.(outcome);
   }
 
-  /** @param {Submission | undefined} submission @param {number} waitedMs */
-  function late(submission, waitedMs) {
-    if (!submission || submission.late || !carried.has(submission.id)) return;
-    submission.late = true;
-    pending.put(submission);
-    emit("pending", { submission, waitedMs });
-    const command_id = submission.commandId ?? null;
-    carried.get(submission.id)?.resolve({ status: "pending", command_id, waited_ms: waitedMs });
+  /** The time is up. @param {string} id */
+  function late(id) {
+    const mine = carried.get(id);
+    const entry = ledger.find(id);
+    if (!mine || !entry || entry.wasLate || !isOpen(entry)) return;
+    mine.timeIsUp = true;
+    if (entry.state === "sending") return; // said as soon as it is known how far it came
+    const state = entry.commandId ? "late" : "retrying";
+    const noted = ledger.note(id, { state, wasLate: true });
+    emit("pending", { entry: noted });
+    mine.resolve({ status: "pending", command_id: entry.commandId });
   }
 
-  /** @param {Submission | undefined} submission @param {"expired" | "session"} reason */
-  function gone(submission, reason) {
-    if (!submission) return;
-    forget(submission);
-    emit("gone", { submission, reason });
+  /** @param {string} id @param {string} detail */
+  function gone(id, detail) {
+    carried.get(id)?.resolve({ status: "gone" });
+    carried.delete(id);
+    emit("gone", { entry: ledger.note(id, { state: "gone", detail }) });
   }
 
-  /** @param {Submission} submission */
-  function forget(submission) {
-    carried.delete(submission.id);
-    pending.remove(submission.id);
-    if (submission.commandId) follower.drop(submission.commandId);
+  /** Send what was left unsent, by this browser's former pages or by tabs that are closed. */
+  function takeUp() {
+    const left = ledger.open().filter(({ id, commandId, at }) => !commandId && !carried.has(id) && Date.now() - at > ORPHANED_MS);
+    for (const one of left) carry(one, true).catch(() => {});
   }
+
+  /** @param {number} ageMs */
+  function check(ageMs) {
+    const told = (/** @type {any} */ outcome) => follower.tell(outcome) || deliver(outcome);
+    // Without an answer the stream is about to break, and its next opening asks again.
+    session().then(({ owner }) => askStatus({ base, ledger, owner, ageMs, told, gone })).catch(() => {});
+  }
+
+  // The second way from tab to tab: what another one has written of a command that waits here.
+  ledger.watch((entry) => {
+    if (entry?.commandId && early.has(entry.commandId)) {
+      const outcome = early.get(entry.commandId);
+      early.delete(entry.commandId);
+      deliver(outcome);
+    } else if (entry?.outcome && carried.has(entry.id)) follower.tell(entry.outcome, true);
+  });
 
   return {
     submit,
     session,
-    /** Take up what an earlier visit left open; its outcomes arrive as events. */
-    resume() {
-      const left = pending.list().filter((one) => !carried.has(one.id));
-      for (const one of left) carry({ ...one, resumed: true }).catch(() => {});
-      return left.length;
+    ledger,
+    /** Listen, and take up what an earlier visit left open; its outcomes arrive as events. */
+    start() {
+      takeUp();
+      follower.start();
     },
-    /** What is under way. */
-    pending: () => pending.list(),
     /** @param {string} path of a query, below the base or as the API named it */
-    query: (path) => session().then(() => ask(path.startsWith(`${base}/`) ? path : base + path)),
+    query: (path) => ask(path.startsWith(`${base}/`) ? path : base + path),
     /**
      * @param {string} type
      * @param {(event: any) => void} listener
-     * @returns {() => void} ends the listening
+     * @param {AbortSignal} [until]
      */
-    on(type, listener) {
+    on(type, listener, until) {
       const known = listeners.get(type) ?? new Set();
       listeners.set(type, known.add(listener));
-      return () => known.delete(listener);
+      until?.addEventListener("abort", () => known.delete(listener));
     },
   };
-}
-
-/** `localStorage`, unless the browser forbids it. */
-function safeStorage() {
-  try {
-    return globalThis.localStorage;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A UUIDv4, also where the page is no secure context and `crypto.randomUUID` is missing. */
-function uuid() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }

@@ -2,7 +2,7 @@
 /**
  * One HTTP request, and what to do when it does not go through.
  *
- * Where it stands: below client.js and follow.js; knows problem+json, back-off and nothing else.
+ * Where it stands: below client.js and stream.js; knows problem+json, back-off and nothing else.
  */
 
 /** @typedef {{field: string, detail: string}} FieldError */
@@ -69,19 +69,23 @@ export function fullJitter(attempt) {
 }
 
 /**
- * Wait, but not longer than until the browser is online again.
+ * Wait, but not longer than until the browser is online again, or seen again, or `signal`.
  * @param {number} ms
+ * @param {AbortSignal} [signal]
  * @returns {Promise<void>}
  */
-export function pause(ms) {
+export function pause(ms, signal) {
   return new Promise((resolve) => {
+    const over = new AbortController();
     const done = () => {
       clearTimeout(timer);
-      removeEventListener("online", done);
+      over.abort();
       resolve();
     };
     const timer = setTimeout(done, ms);
-    addEventListener("online", done);
+    addEventListener("online", done, { signal: over.signal });
+    document.addEventListener("visibilitychange", done, { signal: over.signal });
+    signal?.addEventListener("abort", done, { signal: over.signal });
   });
 }
 
@@ -89,7 +93,7 @@ export function pause(ms) {
  * Ask until an answer comes. A bare 500 is tried three times: it may be the request's own fault.
  * @template T
  * @param {() => Promise<T>} attempt
- * @param {(retry: {inMs: number, problem: Problem}) => void} onRetry
+ * @param {(retry: {retryAt: number, problem: Problem}) => void} onRetry
  * @returns {Promise<T>}
  */
 export async function persist(attempt, onRetry) {
@@ -100,7 +104,7 @@ export async function persist(attempt, onRetry) {
       if (!(problem instanceof Problem) || !problem.transient) throw problem;
       if (problem.status === 500 && tries >= 2) throw problem;
       const inMs = problem.retryAfterMs + fullJitter(tries);
-      onRetry({ inMs, problem });
+      onRetry({ retryAt: Date.now() + inMs, problem });
       await pause(inMs);
     }
   }

@@ -1,132 +1,125 @@
 // @ts-check
 /**
- * Learns the outcomes of accepted commands: one event stream per command, few at a time.
+ * Learns the outcomes of this browser's commands: one event stream for all its tabs.
  *
- * Where it stands: below client.js, which sees only `follow`, `drop` and the callbacks; a single
- * stream for all commands of a browser fits behind the same four names. A browser opens six
- * connections to one HTTP/1.1 host, all tabs together, so the commands past `STREAMS_MAX` ask for
- * their status instead and take over a stream when one is free.
+ * Where it stands: below client.js, which sees only the callbacks; puts together election.js (who
+ * holds the stream) and stream.js (the stream). The tab that leads tells the others through a
+ * BroadcastChannel what it hears and how its connection is.
  */
-import { Problem, ask, fullJitter, pause } from "./fetching.js";
+import { keep, recall } from "./browser.js";
+import { stand } from "./election.js";
+import { runStream } from "./stream.js";
 
-const STREAMS_MAX = 2;
-/** The server sends a `ping` every 30 s; a stream that misses two is dead, whatever TCP says. */
-const SILENCE_MS = 75_000;
-const POLL_MS = 2000;
-/** A stream that lived this long was a good one: the next back-off starts anew. */
-const GOOD_MS = 10_000;
+const TOLD_MAX = 300;
 
-/** @typedef {{commandId: string, sequence?: number, timeout: number}} Target */
+/** @typedef {import("./stream.js").Connection} Connection */
 
 /**
  * @typedef {object} Ears
- * @property {(outcome: any) => void} onOutcome
- * @property {(commandId: string, waitedMs: number) => void} onLate
- * @property {(commandId: string) => void} onGone the server no longer keeps the outcome
- * @property {(state: {open: boolean, inMs: number}) => void} onConnection
+ * @property {(outcome: any) => void} onOutcome once per command, in every tab
+ * @property {() => void} onReset what is shown may be old, what is pending may be done
+ * @property {(count: number, again: boolean) => void} onCaughtUp so many outcomes came while nobody
+ *   listened; `again` after a loss
+ * @property {(connection: Connection) => void} onConnection
+ * @property {() => void} onLead this tab has the stream now
  */
 
 /**
- * @param {string} base
- * @param {Ears} ears
+ * @param {{base: string, name: string, storage: Storage | undefined, session: () => Promise<{owner: string}>,
+ *   renew: () => void, waiting: () => string[], ears: Ears}} needs
  */
-export function createFollower(base, ears) {
-  /** @type {Map<string, AbortController>} */
-  const followed = new Map();
-  let streams = 0;
+export function createFollower({ base, name, storage, session, renew, waiting, ears }) {
+  const channel = globalThis.BroadcastChannel && new BroadcastChannel(name);
+  const memory = createMemory(`${name}.stream`, storage);
+  /** @type {Connection} */
+  let connection = { open: true, retryAt: 0 };
+  let leading = false;
 
-  /** @param {Target} target */
-  async function run(target) {
-    const stop = new AbortController();
-    const since = Date.now();
-    followed.set(target.commandId, stop);
-    for (let attempt = 0; !stop.signal.aborted; attempt++) {
-      const left = Math.max(0, target.timeout - (Date.now() - since) / 1000);
-      if (streams < STREAMS_MAX) {
-        streams++;
-        const good = await listen(target.commandId, left, stop.signal).finally(() => streams--);
-        if (good) attempt = 0;
-      }
-      if (stop.signal.aborted || (await askStatus(target))) return;
-      const inMs = streams < STREAMS_MAX ? fullJitter(attempt) : POLL_MS * (0.5 + Math.random());
-      await pause(inMs);
-    }
+  /** @param {object} message */
+  const share = (message) => channel?.postMessage(message);
+
+  /** @param {any} outcome @param {boolean} shared whether the other tabs know it already */
+  function hear(outcome, shared) {
+    if (!memory.isNew(outcome.command_id)) return false;
+    if (!shared) share({ kind: "outcome", outcome });
+    ears.onOutcome(outcome);
+    return true;
   }
 
-  /**
-   * One stream from its opening to its end; resolves to whether it was a good one.
-   * @param {string} commandId
-   * @param {number} timeout
-   * @param {AbortSignal} signal
-   * @returns {Promise<boolean>}
-   */
-  function listen(commandId, timeout, signal) {
-    return new Promise((resolve) => {
-      const url = `${base}/commands/${encodeURIComponent(commandId)}/events?timeout=${timeout.toFixed(1)}`;
-      const source = new EventSource(url);
-      const opened = Date.now();
-      let heard = false;
-      /** @type {ReturnType<typeof setTimeout>} */
-      let watchdog;
-      const end = () => {
-        clearTimeout(watchdog);
-        source.close();
-        resolve(heard || Date.now() - opened > GOOD_MS);
-      };
-      const alive = () => {
-        clearTimeout(watchdog);
-        watchdog = setTimeout(end, SILENCE_MS);
-      };
-      /** @param {string} name @param {(data: any) => void} handle */
-      const on = (name, handle) =>
-        source.addEventListener(name, (event) => {
-          heard = true;
-          alive();
-          handle(JSON.parse(event.data || "null"));
-        });
-      on("outcome", (outcome) => ears.onOutcome(outcome));
-      on("pending", (pending) => ears.onLate(pending.command_id, pending.waited_ms));
-      on("ping", () => {});
-      source.onopen = () => {
-        alive();
-        ears.onConnection({ open: true, inMs: 0 });
-      };
-      // The browser would reconnect by itself, at once and in step with all others: we do it.
-      source.onerror = end;
-      signal.addEventListener("abort", end);
-      alive();
-    });
+  /** @param {Connection} now */
+  function connected(now) {
+    connection = now;
+    ears.onConnection(now);
   }
 
-  /**
-   * The way that needs no stream, also right after one was lost. True if there is no more to learn.
-   * @param {Target} target
-   */
-  async function askStatus({ commandId, sequence }) {
-    const seq = sequence === undefined ? "" : `?seq=${sequence}`;
-    try {
-      const status = await ask(`${base}/commands/${encodeURIComponent(commandId)}${seq}`);
-      ears.onConnection({ open: true, inMs: 0 });
-      if (status.status === "pending") return false;
-      ears.onOutcome(status);
-      return true;
-    } catch (problem) {
-      if (!(problem instanceof Problem)) throw problem;
-      if (problem.status === 410) ears.onGone(commandId);
-      else if (problem.transient) ears.onConnection({ open: false, inMs: problem.retryAfterMs });
-      return problem.status === 410;
-    }
+  channel?.addEventListener("message", ({ data }) => {
+    if (data.kind === "hello" && leading) share({ kind: "connection", connection });
+    if (data.kind === "outcome") hear(data.outcome, true);
+    if (data.kind === "connection") connected(data.connection);
+    if (data.kind === "caught-up") ears.onCaughtUp(data.count, data.again);
+    if (data.kind === "reset") ears.onReset();
+  });
+
+  /** @param {AbortSignal} signal */
+  function lead(signal) {
+    leading = true;
+    signal.addEventListener("abort", () => (leading = false));
+    ears.onLead();
+    const needs = {
+      base,
+      session,
+      renew,
+      memory,
+      waiting,
+      onOutcome: (/** @type {any} */ outcome) => hear(outcome, false),
+      onReset: () => [share({ kind: "reset" }), ears.onReset()],
+      onCaughtUp: (/** @type {number} */ count, /** @type {boolean} */ again) => [
+        share({ kind: "caught-up", count, again }),
+        ears.onCaughtUp(count, again),
+      ],
+      onConnection: (/** @type {Connection} */ now) => [share({ kind: "connection", connection: now }), connected(now)],
+    };
+    return runStream(needs, signal);
   }
 
   return {
-    /** @param {Target} target */
-    follow(target) {
-      if (!followed.has(target.commandId)) void run(target);
+    start() {
+      stand({ name, channel, lead, isWell: () => connection.open });
+      share({ kind: "hello" });
     },
-    /** @param {string} commandId */
-    drop(commandId) {
-      followed.get(commandId)?.abort();
-      followed.delete(commandId);
+    /** What came by another way than the stream. @param {any} outcome @param {boolean} [shared] */
+    tell: (outcome, shared = false) => hear(outcome, shared),
+  };
+}
+
+/**
+ * How far this browser has been told: the cursor, and which commands, over reloads and for all tabs.
+ *
+ * The cursor of this tab is its own once it has one: where each tab has its own stream, another
+ * tab's cursor may be ahead of what this one has seen.
+ * @param {string} key
+ * @param {Storage | undefined} storage
+ */
+function createMemory(key, storage) {
+  /** @type {{owner: string, cursor: string, told: string[]}} */
+  const kept = { owner: "", cursor: "", told: [], ...recall(storage, key) };
+  const told = new Set(kept.told);
+
+  return {
+    /** @param {string} id */
+    isNew(id) {
+      if (told.has(id)) return false;
+      told.add(id);
+      if (told.size > TOLD_MAX) told.delete(/** @type {string} */ (told.values().next().value));
+      return true;
+    },
+    /** @param {string} owner */
+    cursor: (owner) => (kept.owner === owner ? kept.cursor : ""),
+    /** @param {string} owner @param {string} cursor */
+    keep(owner, cursor) {
+      Object.assign(kept, { owner, cursor, told: [...told] });
+      // If it is forbidden, a reload asks for what is pending by its id instead.
+      keep(storage, key, kept);
     },
   };
 }

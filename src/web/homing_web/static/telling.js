@@ -1,0 +1,61 @@
+// @ts-check
+/** Which outcomes become a toast, and in which words; what is shown at its form is not said twice. */
+import { REGISTER, action, describe, label } from "./locations.js";
+
+/** @typedef {import("./client.js").Entry} Entry */
+
+/**
+ * @param {import("./client.js").Client} client
+ * @param {ReturnType<typeof import("./toasts.js").createToasts>} toasts
+ * @param {Set<string>} atForm
+ */
+export function tellOutcomes(client, toasts, atForm) {
+  /** @param {Entry} entry */
+  const isAtForm = ({ id }) => atForm.has(id);
+
+  client.on("pending", ({ entry }) => {
+    if (isAtForm(entry)) return toasts.say("It will be available shortly. You can go on, we will tell you here.");
+    const sent = entry.commandId;
+    toasts.show({
+      id: entry.id,
+      state: entry.state,
+      text: sent ? `${describe(entry)}: it will be available shortly.` : `${describe(entry)}: not sent yet.`,
+      note: sent ? "You can go on, we will tell you here." : "The server does not answer. It is kept in this browser and sent again.",
+    });
+  });
+  client.on("outcome", ({ entry, mine }) => {
+    const leads = isAtForm(entry) && !entry.wasLate; // the form goes there itself
+    if (entry.state === "succeeded" || !isAtForm(entry)) toasts.show(toastOf(entry, mine, leads));
+    else toasts.say(`${describe(entry)}: ${entry.state}.`);
+  });
+  client.on("refused", ({ entry, mine, problem }) => {
+    if (!mine || !isAtForm(entry)) toasts.show({ id: entry.id, state: "refused", text: `${describe(entry)}: not accepted.`, note: problem.message });
+  });
+  client.on("gone", ({ entry }) => toasts.show({ id: entry.id, state: "gone", text: `${describe(entry)}: outcome unknown.`, note: entry.detail }));
+}
+
+/**
+ * What is on its way when the page opens.
+ * @param {import("./client.js").Client} client
+ * @param {ReturnType<typeof import("./toasts.js").createToasts>} toasts
+ */
+export function tellPending(client, toasts) {
+  const [entry, ...others] = client.ledger.open();
+  if (!entry) return;
+  if (others.length) toasts.show({ id: "pending", state: "late", text: `${others.length + 1} commands are still on their way.`, note: "You are told here when they are home." });
+  else toasts.show({ id: entry.id, state: "late", text: `${describe(entry)}: still on its way.`, note: "You are told here when it is home." });
+}
+
+/** @param {Entry} entry @param {boolean} mine @param {boolean} leads @returns {import("./toasts.js").Toast} */
+function toastOf(entry, mine, leads) {
+  const { id, state, type, outcome, wasLate } = entry;
+  if (state === "succeeded") {
+    const to = action(entry, "redirect")?.to;
+    const waited = type === REGISTER && (wasLate || !mine);
+    const text = waited ? `${label(entry)} is ready now.` : (action(entry, "message")?.text ?? `${describe(entry)}: done.`);
+    return { id, state, text, link: to && !leads && { to, text: "Open" } };
+  }
+  if (state !== "rejected") return { id, state, text: `${describe(entry)}: failed.`, note: `Quote the command’s id: ${outcome.command_id}` };
+  const link = type === REGISTER ? { to: `/locations/new?from=${id}`, text: "Edit and send again" } : undefined;
+  return { id, state, text: `${describe(entry)}: rejected.`, note: entry.detail, link };
+}
