@@ -40,6 +40,10 @@ test: $(STAMP) ## run the tests (ARGS="tests/unit -k name")
 wheel-test: $(STAMP) ## build the wheels, install them elsewhere, run a command through them
 	@PYTHON=$(PYTHON) BIN=$(abspath $(BIN)) sh tests/wheel.sh
 
+.PHONY: screenshots
+screenshots: $(STAMP) ## take every screen of the page anew (ARGS="list detail"; needs Debian's chromium)
+	@PYTHONPATH=tests $(BIN)/python -m support.screenshots docs/screenshots $(ARGS)
+
 .PHONY: check
 check: $(STAMP) ## lint, formatting, types, import contracts
 	@$(BIN)/ruff check .
