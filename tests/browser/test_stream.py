@@ -93,7 +93,7 @@ async def test_closing_the_tab_that_leads_moves_the_stream(up: Up, page: Page, b
     first = await leader(tabs)
     others = [tab for tab in tabs if tab is not first]
     name = unused("Bludenz")
-    await register(first, name, timeout=0, delay=1)
+    await register(first, name, timeout=0, delay=3)
     await expect_state(others[0], name, "late")
     await first.close()
     for tab in others:
@@ -130,7 +130,7 @@ async def test_a_killed_api_costs_nothing(
     await listening(up, before)
     names = [unused("Telfs") for _ in range(3)]
     for name in names:
-        await register(page, name, timeout=0, delay=2)
+        await register(page, name, timeout=0, delay=4)
         await expect_state(page, name, "late")
     os.kill(up.facts["pids"]["api"], signal.SIGKILL)
     bar = page.locator("#connection")
@@ -150,7 +150,7 @@ async def test_a_killed_api_costs_nothing(
 async def test_what_came_meanwhile_is_counted(page: Page, visit: Visit, up: Up) -> None:
     """Who comes back after the outcome is told how many came, and which."""
     name = unused("Reutte")
-    await register(page, name, timeout=0, delay=1)
+    await register(page, name, timeout=0, delay=3)
     await expect_state(page, name, "late")
     await page.goto("about:blank")
 

@@ -1,5 +1,6 @@
 // @ts-check
 /** The thin bar that says when the server cannot be heard, when it is tried again, and what came. */
+import { h } from "./dom.js";
 
 const CAUGHT_UP_MS = 6000;
 
@@ -19,8 +20,8 @@ export function showConnection(bar, client, say) {
   const draw = () => {
     const seconds = Math.ceil((retryAt - Date.now()) / 1000);
     const next = seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again.";
-    const kept = "What you send is kept in this browser.";
-    bar.textContent = navigator.onLine ? `The server does not answer. ${next} ${kept}` : `This device is offline. ${kept}`;
+    const kept = h("span.roomy", " What you send is kept in this browser.");
+    bar.replaceChildren(navigator.onLine ? `The server does not answer. ${next}` : "This device is offline.", kept);
   };
   const lose = (/** @type {number} */ at) => {
     retryAt = at;
