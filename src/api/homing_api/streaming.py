@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import NamedTuple
 
 import msgspec
@@ -24,7 +24,7 @@ from homing.storage import NIL, Bounds, OutcomeReading, Placed
 from homing_api import events
 from homing_api.cursor import Cursor, parse
 from homing_api.hub import Hub
-from homing_api.streams import Frame, Stream, Streams, come_again
+from homing_api.streams import QUEUE_MAX, Frame, Stream, Streams, come_again
 from homing_api.sweeping import Sweeper
 
 log = get(__name__)
@@ -93,8 +93,9 @@ class Streaming:
                 bounds = await self._outcomes.bounds()
                 feed = _Feed(stream, self._sweeper, self._incarnation, bounds)
                 with self._hub.feeding(owner, feed.hear):
-                    async for frame in self._history(feed, owner, told):
-                        yield stream.passing(frame)
+                    async with aclosing(self._history(feed, owner, told)) as history:
+                        async for frame in history:
+                            yield stream.passing(frame)
                     feed.live()
                     while (event := await stream.next()) is not None:
                         yield event
@@ -103,11 +104,13 @@ class Streaming:
                 stream.cut("store away")  # and nothing of it counts: it is resumed where it began
             yield stream.passing(come_again())
 
-    async def _history(self, feed: _Feed, owner: OwnerToken, told: Told) -> AsyncIterator[bytes]:
+    async def _history(
+        self, feed: _Feed, owner: OwnerToken, told: Told
+    ) -> AsyncGenerator[bytes, None]:
         """What is stored since the cursor, and of what the client waits for."""
         start = feed.start_from(told.cursor)
         if start is None:
-            yield events.event("reset", b"{}", feed.cursor())
+            yield events.event("reset", b"{}", feed.start)
             start = feed.floor
         position = (start, NIL)
         while True:
@@ -121,8 +124,8 @@ class Streaming:
         waiting = told.waiting[:WAITING_MAX]
         for stored in await self._outcomes.read(waiting) if waiting else ():
             if stored.owner == owner and feed.is_new(stored):
-                yield _outcome(stored, feed.cursor())()
-        yield events.primer(feed.cursor())
+                yield _outcome(stored, feed.start)()
+        yield events.primer(feed.start)
 
 
 class _Feed:
@@ -134,6 +137,9 @@ class _Feed:
         self._here = Cursor(incarnation, bounds.timeline, bounds.oldest_running)
         self._next_xid = bounds.next_xid
         self._told: OrderedDict[str, None] = OrderedDict()
+        self._early: list[tuple[Stored, str]] | None = []
+        # What was heard while history is being read. Most of it is history as well, and is told as
+        # such: told from here, after all history, its cursor would run ahead of its neighbours.
 
     @property
     def floor(self) -> int:
@@ -149,8 +155,13 @@ class _Feed:
             return None
         return said.horizon
 
+    @property
+    def start(self) -> str:
+        """The cursor of a stream that has told its history and nothing else."""
+        return str(self._here)
+
     def cursor(self) -> str:
-        """The cursor of what is queued now: all below it was queued before."""
+        """The cursor of what is heard now: all below it is history, or was heard before."""
         return str(self._here._replace(horizon=max(self.floor, self._sweeper.horizon)))
 
     def cursor_at(self, placed: Placed) -> str:
@@ -169,12 +180,26 @@ class _Feed:
 
     def hear(self, stored: Stored) -> None:
         """An outcome of the owner, as it comes."""
-        if self.is_new(stored):
-            self._stream.offer(_outcome(stored, self.cursor()))
+        if self._early is None:
+            self._offer(stored, self.cursor())
+        elif len(self._early) < QUEUE_MAX:
+            self._early.append((stored, self.cursor()))
+        else:
+            self._stream.cut("slow")
 
     def live(self) -> None:
-        """All history is told: pings may carry the cursor on, so that it does not grow old."""
+        """All history is told: go on with what was heard since.
+
+        From now on pings may carry the cursor on, so that it does not grow old.
+        """
+        early, self._early = self._early or (), None
+        for stored, cursor in early:
+            self._offer(stored, cursor)
         self._stream.ping = lambda: events.event("ping", b"{}", self.cursor())
+
+    def _offer(self, stored: Stored, cursor: str) -> None:
+        if self.is_new(stored):
+            self._stream.offer(_outcome(stored, cursor))
 
 
 def _outcome(stored: Stored, event_id: str) -> Frame:
