@@ -6,12 +6,15 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from homing.cli.batches import Batch, send_all
+from homing.cli.calling import homing_at
+from homing.cli.following import status
 from homing.local import ports
 from support.place import Servers
 from support.world import World, running_world
@@ -149,18 +152,34 @@ async def test_outcomes_can_be_followed(shell: Shell) -> None:
     """What comes is printed as it comes."""
     following = await shell.start("outcomes", "--limit", "0", "--follow")
     assert following.stdout is not None
-    seen: list[str] = []
-    while not seen:  # it may not listen yet: each later one is heard all the same
-        sent = await shell.run("send", "tally.add", "--json", number("follow", 1))
-        command_id = json.loads(sent.out)["command_id"]
-        try:
-            line = await asyncio.wait_for(following.stdout.readline(), 2)
-        except TimeoutError:
-            continue
-        seen.append(json.loads(line)["command_id"])
+    heard = asyncio.create_task(following.stdout.readline())
+    sent: list[str] = []
+    while not heard.done():  # it may not listen yet: each later one is heard all the same
+        one = await shell.run("send", "tally.add", "--json", number("follow", 1))
+        sent.append(json.loads(one.out)["command_id"])
+        await asyncio.wait([heard], timeout=1)
     following.terminate()
     await following.communicate()
-    assert seen == [command_id]
+    assert json.loads(heard.result())["command_id"] in sent
+
+
+async def test_no_stream_is_left_to_the_garbage_collector(
+    shell: Shell, world: World, tmp_path: Path
+) -> None:
+    """What is not read to its end is closed: else its end depends on who comes first."""
+    left: list[AsyncGenerator[object, None]] = []  # httpx leaves some of its own
+    hooks = sys.get_asyncgen_hooks()
+    command = json.loads((await shell.run("send", "tally.add", "--json", number("end", 1))).out)
+    file = tmp_path / "one.ndjson"
+    file.write_text(number("end", 2), "utf-8")
+    async with homing_at(world.url, tmp_path / "session.json") as homing:
+        sys.set_asyncgen_hooks(finalizer=left.append)
+        try:
+            await status(homing, command["command_id"], None, follow=True, output="json")
+            await send_all(homing, Batch(file, "tally.add", 30.0, "json"))
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+    assert [one for one in left if "/homing/cli/" in one.ag_code.co_filename] == []
 
 
 async def test_completion_can_be_installed(shell: Shell, tmp_path: Path) -> None:

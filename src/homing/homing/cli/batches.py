@@ -10,7 +10,8 @@ import json
 import sys
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,12 +57,12 @@ async def send_all(homing: Homing, batch: Batch) -> int:
                 cursor = await _cursor(homing)
                 await _send(homing, items, bar, verdicts, waiting)
                 home = bar.add_task("home", total=len(waiting))
-                async for outcome in _until(
-                    homing, cursor, waiting if batch.wait_seconds else set()
-                ):
-                    verdicts[outcome["status"]] += 1
-                    bar.advance(home)
-                    show(outcome, batch.output, lines=True)
+                wanted = waiting if batch.wait_seconds else set()
+                async with aclosing(_until(homing, cursor, wanted)) as coming:
+                    async for outcome in coming:
+                        verdicts[outcome["status"]] += 1
+                        bar.advance(home)
+                        show(outcome, batch.output, lines=True)
         except TimeoutError:
             print(f"homing: not done after {batch.wait_seconds:g} s", file=sys.stderr)
     verdicts["pending"] = len(waiting)
@@ -137,24 +138,26 @@ async def _post(homing: Homing, chunk: list[dict[str, Any]]) -> list[dict[str, A
 
 async def _cursor(homing: Homing) -> str | None:
     """Where this session's outcomes stand, before anything is sent."""
-    async for event in homing.events(STREAM):
-        if event.id:
-            return event.id
+    async with aclosing(homing.events(STREAM)) as events:
+        async for event in events:
+            if event.id:
+                return event.id
     return None
 
 
 async def _until(
     homing: Homing, cursor: str | None, waiting: set[str]
-) -> AsyncIterator[dict[str, Any]]:
+) -> AsyncGenerator[dict[str, Any], None]:
     """The outcomes of those that wait, which leave `waiting` as they come."""
     if not waiting:
         return
-    async for outcome in heard(homing, cursor):
-        if outcome["command_id"] in waiting:
-            waiting.discard(outcome["command_id"])
-            yield outcome
-        if not waiting:
-            return
+    async with aclosing(heard(homing, cursor)) as coming:
+        async for outcome in coming:
+            if outcome["command_id"] in waiting:
+                waiting.discard(outcome["command_id"])
+                yield outcome
+            if not waiting:
+                return
 
 
 def _complain(item: dict[str, Any], answer: dict[str, Any]) -> None:

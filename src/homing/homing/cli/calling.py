@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,12 @@ class Homing:
 
     async def events(
         self, path: str, last_event_id: str | None = None
-    ) -> AsyncIterator[ServerSentEvent]:
-        """The events of a stream until it ends. Raises `Refused`, `Unreachable`."""
+    ) -> AsyncGenerator[ServerSentEvent, None]:
+        """The events of a stream until it ends. Raises `Refused`, `Unreachable`.
+
+        Whoever leaves before the end has to close it (`contextlib.aclosing`): left to the
+        garbage collector, the connection is closed while the event loop closes it as well.
+        """
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         timeout = httpx.Timeout(SILENCE_SECONDS, connect=5.0)
         with self._reaching():
@@ -85,8 +89,9 @@ class Homing:
                     await source.response.aread()
                     raise Refused(Answer(source.response.status_code, _decoded(source.response)))
                 if source.response.status_code == 200:
-                    async for event in source.aiter_sse():
-                        yield event
+                    async with aclosing(source.aiter_sse()) as events:
+                        async for event in events:
+                            yield event
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
 
@@ -27,11 +28,12 @@ async def status(
         body = await homing.ask(here if sequence is None else f"{here}?seq={sequence}")
         show(body, output)
         return BY_STATUS[body["status"]]
-    async for event in lasting(homing, f"{here}/events"):
-        if event.event == "outcome":
-            body = json.loads(event.data)
-            show(body, output)
-            return BY_STATUS[body["status"]]
+    async with aclosing(lasting(homing, f"{here}/events")) as events:
+        async for event in events:
+            if event.event == "outcome":
+                body = json.loads(event.data)
+                show(body, output)
+                return BY_STATUS[body["status"]]
     return BY_STATUS["pending"]
 
 
@@ -42,29 +44,32 @@ async def outcomes(homing: Homing, limit: int, *, follow: bool, output: Output) 
         show(body, output, lines=True)
     if follow:
         told = {body["command_id"] for body in known}
-        async for body in heard(homing):
-            if body["command_id"] not in told:
-                show(body, output, lines=True)
-                sys.stdout.flush()
+        async with aclosing(heard(homing)) as coming:
+            async for body in coming:
+                if body["command_id"] not in told:
+                    show(body, output, lines=True)
+                    sys.stdout.flush()
     return 0
 
 
-async def heard(homing: Homing, cursor: str | None = None) -> AsyncIterator[dict[str, Any]]:
+async def heard(homing: Homing, cursor: str | None = None) -> AsyncGenerator[dict[str, Any], None]:
     """This session's outcomes from a cursor on, for ever."""
-    async for event in lasting(homing, STREAM, cursor):
-        if event.event == "outcome":
-            yield json.loads(event.data)
+    async with aclosing(lasting(homing, STREAM, cursor)) as events:
+        async for event in events:
+            if event.event == "outcome":
+                yield json.loads(event.data)
 
 
 async def lasting(
     homing: Homing, path: str, cursor: str | None = None
-) -> AsyncIterator[ServerSentEvent]:
+) -> AsyncGenerator[ServerSentEvent, None]:
     """The events of a stream, opened again wherever it ends, for ever."""
     while True:
         try:
-            async for event in homing.events(path, cursor):
-                cursor = event.id or cursor
-                yield event
+            async with aclosing(homing.events(path, cursor)) as events:
+                async for event in events:
+                    cursor = event.id or cursor
+                    yield event
         except Unreachable as error:
             print(f"homing: {error}; trying again", file=sys.stderr)
         await asyncio.sleep(RECONNECT_SECONDS)
