@@ -44,6 +44,18 @@ wheel-test: $(STAMP) ## build the wheels, install them elsewhere, run a command 
 screenshots: $(STAMP) ## take every screen of the page anew (ARGS="list detail"; needs Debian's chromium)
 	@PYTHONPATH=tests $(BIN)/python -m support.screenshots docs/screenshots $(ARGS)
 
+.PHONY: e2e
+e2e: $(STAMP) ## end-to-end tests on a cluster: kind, or what HOMING_CLUSTER_KIT names (ARGS="-k restart")
+	@PYTHONPATH=tests HOMING_REQUIRE=browser,e2e $(BIN)/python -m support.cluster run $(BIN)/python -m pytest tests/e2e $(ARGS)
+
+.PHONY: cluster-up
+cluster-up: $(STAMP) ## bring that cluster up, with the images in it, and say how to use it
+	@PYTHONPATH=tests $(BIN)/python -m support.cluster up
+
+.PHONY: cluster-down
+cluster-down: $(STAMP) ## take it down
+	@PYTHONPATH=tests $(BIN)/python -m support.cluster down
+
 .PHONY: check
 check: $(STAMP) ## lint, formatting, types, import contracts
 	@$(BIN)/ruff check .

@@ -44,10 +44,12 @@ def up() -> Iterator[Up]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, visibly, what needs a Debian package that is missing; never where it is required."""
-    if "browser" in os.environ.get("HOMING_REQUIRE", "").split(",") or shutil.which("chromium"):
-        return
-    skip = pytest.mark.skip(reason="needs chromium (Debian: apt-get install chromium)")
+    """Skip, visibly, what needs something that is missing; never where it is required."""
+    required = os.environ.get("HOMING_REQUIRE", "").split(",")
+    reasons = {"e2e": "needs a Kubernetes cluster: make e2e"}
+    if not shutil.which("chromium"):
+        reasons["browser"] = "needs chromium (Debian: apt-get install chromium)"
     for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(skip)
+        for marker in reasons.keys() - required:
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reasons[marker]))

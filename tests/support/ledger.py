@@ -23,6 +23,9 @@ class Ear:
     def __init__(self, url: str, http: httpx.AsyncClient) -> None:
         self.outcomes: dict[str, list[Any]] = defaultdict(list)
         self.resets = 0
+        self.refusals: list[int] = []
+        """Statuses that close an EventSource for good: any but 200."""
+        self.open = False
         self.cursor = ""
         self._url = f"{url}/api/outcomes/stream"
         self._http = http
@@ -33,9 +36,12 @@ class Ear:
             headers = {"Last-Event-ID": self.cursor} if self.cursor else {}
             try:
                 async with self._http.stream("GET", self._url, headers=headers) as response:
+                    if response.status_code != 200:
+                        self.refusals.append(response.status_code)
                     await self._take(response)
             except httpx.TransportError:
                 pass
+            self.open = False
             await asyncio.sleep(0.1 * random.random())
 
     async def _take(self, response: httpx.Response) -> None:
@@ -46,6 +52,7 @@ class Ear:
                     self.outcomes[event.json["command_id"]].append(event.json)
                 self.resets += event.type == "reset"
             self.cursor = parser.last_event_id or self.cursor
+            self.open = self.open or bool(parser.last_event_id)
 
 
 @dataclass
@@ -58,6 +65,8 @@ class Client:
     accepted: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Command id to (tally, number), in the order of the 202s."""
     ears: list[Ear] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    """Requests that failed: each was sent again with the same key."""
 
     async def send(self, tally: str, numbers: range, pause: float = 0.0) -> None:
         """Send the numbers one after another, each after the 202 of the one before."""
@@ -71,10 +80,13 @@ class Client:
             answer = await self.http.post(
                 self.url + ADD, json={"tally_id": tally, "number": number}, headers=key
             )
-        except httpx.TransportError:
-            return False  # not known whether it was accepted: the same key makes it one command
+        except httpx.TransportError as error:  # not known whether it was accepted
+            self.troubles.append(f"{type(error).__name__}: {error}")
+            return False
         if answer.status_code not in (200, 202):
             assert answer.status_code in (502, 503), answer.text
+            again = "Retry-After" if "Retry-After" in answer.headers else "no Retry-After"
+            self.troubles.append(f"{answer.status_code}, {again}: {answer.text}")
             return False
         self.accepted.setdefault(answer.json()["command_id"], (tally, number))
         return True

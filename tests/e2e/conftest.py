@@ -1,0 +1,68 @@
+"""A release of the chart on a real cluster, and how many of the scenarios have run on it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from support.release import Release
+from support.visiting import CHROMIUM_OPTIONS
+
+ran: set[str] = set()
+
+
+@pytest.fixture(scope="session")
+async def release() -> AsyncIterator[Release]:
+    """Installed by the first test, and used by all."""
+    release = Release()
+    await release.install()
+    yield release
+    await release.uninstall()
+
+
+@pytest.fixture
+async def url(release: Release) -> str:
+    """The origin to open."""
+    return await release.url()
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Headless Chromium."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(**CHROMIUM_OPTIONS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(autouse=True)
+async def story(request: pytest.FixtureRequest, release: Release) -> AsyncIterator[None]:
+    """Tell what the cluster looks like when a test fails."""
+    failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed:
+        sys.stderr.write(await release.story())
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note what has run to its end, passed or not."""
+    if report.when == "call" and not report.skipped:
+        ran.add(report.nodeid)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many scenarios there are, and how many have run."""
+    session = terminalreporter._session
+    total = [item for item in session.items if item.get_closest_marker("e2e")] if session else []
+    terminalreporter.write_line(f"e2e: {len(ran)} of {len(total)} scenarios ran")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fewer than all is a failure where they are required."""
+    total = [item for item in session.items if item.get_closest_marker("e2e")]
+    if "e2e" in os.environ.get("HOMING_REQUIRE", "").split(",") and len(ran) < len(total):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
