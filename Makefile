@@ -51,6 +51,10 @@ image: ## build the container image (IMAGE=name:tag, ARGS="--build-arg PYTHON_IM
 	@docker build --target run -t $(IMAGE) --build-arg REVISION="$$(git rev-parse HEAD)" \
 	  --build-arg CREATED="$$(git log -1 --format=%cI)" $(ARGS) .
 
+.PHONY: manifests
+manifests: $(STAMP) ## write what is generated in deploy/ anew, after a change of chart or permissions
+	@PYTHONPATH=tests $(BIN)/python -m support.generated
+
 .PHONY: check
 check: $(STAMP) ## lint, formatting, types, import contracts
 	@$(BIN)/ruff check .
