@@ -1,5 +1,6 @@
 # Everything a developer does, from a bare Python: `make help` lists it.
 PYTHON ?= python3
+IMAGE  ?= homing:0.1.0
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
@@ -13,11 +14,12 @@ LOCK   := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(STAMP): requirements/dev.txt pyproject.toml examples/locations/pyproject.toml
+$(STAMP): requirements/dev.txt requirements/tools.txt pyproject.toml examples/locations/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Homing needs Python 3.11 or later; say which: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the pinned requirements into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/tools.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e examples/locations
 	@touch $@
 
@@ -56,6 +58,15 @@ cluster-up: $(STAMP) ## bring that cluster up, with the images in it, and say ho
 cluster-down: $(STAMP) ## take it down
 	@PYTHONPATH=tests $(BIN)/python -m support.cluster down
 
+.PHONY: image
+image: ## build the container image (IMAGE=name:tag, ARGS="--build-arg PYTHON_IMAGE=…")
+	@docker build --target run -t $(IMAGE) --build-arg REVISION="$$(git rev-parse HEAD)" \
+	  --build-arg CREATED="$$(git log -1 --format=%cI)" $(ARGS) .
+
+.PHONY: manifests
+manifests: $(STAMP) ## write what is generated in deploy/ anew, after a change of chart or permissions
+	@PYTHONPATH=tests $(BIN)/python -m support.generated
+
 .PHONY: check
 check: $(STAMP) ## lint, formatting, types, import contracts
 	@$(BIN)/ruff check .
@@ -77,6 +88,9 @@ lock: ## write the hashed requirement files anew
 	@$(LOCK) --extra server pyproject.toml -o requirements/server.txt $(ARGS)
 	@$(LOCK) --extra server --extra embedded pyproject.toml -o requirements/embedded.txt $(ARGS)
 	@$(LOCK) --extra server --extra embedded pyproject.toml requirements/dev.in -o requirements/dev.txt $(ARGS)
+	@$(LOCK) requirements/build.in -o requirements/build.txt $(ARGS)
+	@$(LOCK) --extra server pyproject.toml requirements/image-dev.in -o requirements/image-dev.txt $(ARGS)
+	@$(LOCK) --no-deps requirements/tools.in -o requirements/tools.txt $(ARGS)
 
 .PHONY: clean
 clean: ## remove what the targets made, data included

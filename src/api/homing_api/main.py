@@ -7,7 +7,6 @@ window; the listeners close; NATS and Postgres close last.
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -68,7 +67,7 @@ async def _work(config: ApiSettings, lifecycle: Lifecycle) -> None:
     reads = await patiently("postgres", FOREVER, lambda: _database(config, config.pool_size))
     sweeps = await patiently("postgres", FOREVER, lambda: _database(config, SWEEP_CONNECTIONS))
     broker = await patiently(
-        "nats", FOREVER, lambda: connect(config.nats_url, f"homing-api-{os.getpid()}")
+        "nats", FOREVER, lambda: connect(config.nats_url, "api")
     )
     servers = Servers(broker, reads, sweeps)
     try:

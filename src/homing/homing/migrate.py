@@ -38,7 +38,7 @@ async def migrate(config: MigrateSettings) -> None:
         "postgres", config.wait_seconds, lambda: Database.open(config.postgres_url, 1)
     )
     broker = await patiently(
-        "nats", config.wait_seconds, lambda: connect(config.nats_url, "homing-migrate")
+        "nats", config.wait_seconds, lambda: connect(config.nats_url, "migrate")
     )
     try:
         roles = {"api": config.api_role, "reactor": config.reactor_role}

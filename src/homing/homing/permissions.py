@@ -1,13 +1,15 @@
 """What each process may do, in one place. Pure.
 
 `homing migrate` grants it in Postgres. Nobody but the migrator owns anything; the API writes
-nothing at all.
+nothing at all. NATS has its users in its configuration: `nats_users` writes that part of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+from homing.partition import COMMANDS, STREAM
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,73 @@ POSTGRES = {
         domains="SELECT, INSERT, UPDATE, DELETE",
     ),
 }
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What a NATS user may publish and subscribe to."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def inbox(process: str) -> str:
+    """What the inboxes of a process begin with; its own, so that no other one can listen there."""
+    return f"_INBOX_{process}"
+
+
+def _subjects(process: str, publish: Iterable[str], subscribe: Iterable[str] = ()) -> Subjects:
+    own = f"{inbox(process)}.>"  # published to by the pulse, which goes out and comes back
+    return Subjects((*publish, own), (*subscribe, own))
+
+
+NATS = {
+    "migrate": _subjects(
+        "migrate",
+        [
+            f"$JS.API.STREAM.{action}.{STREAM}" for action in ("INFO", "CREATE", "UPDATE")
+        ]
+        + [f"$JS.API.CONSUMER.LIST.{STREAM}", f"$JS.API.CONSUMER.CREATE.{STREAM}.>"],
+    ),
+    "api": _subjects(
+        "api",
+        [
+            f"{COMMANDS}.>",
+            f"$JS.API.STREAM.INFO.{STREAM}",
+            f"$JS.API.STREAM.MSG.GET.{STREAM}",
+        ],
+        ["homing.outcomes.>"],
+    ),
+    "reactor": _subjects(
+        "reactor",
+        [
+            "homing.outcomes.>",
+            "homing.members",
+            f"$JS.API.STREAM.INFO.{STREAM}",
+            f"$JS.API.STREAM.MSG.GET.{STREAM}",
+            f"$JS.API.CONSUMER.RESET.{STREAM}.*",
+            f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.*",
+            f"$JS.ACK.{STREAM}.>",
+            f"$JS.ACK.*.*.{STREAM}.>",  # the longer form, with domain and account
+        ],
+        ["homing.members"],
+    ),
+}
+
+
+def nats_users() -> str:
+    """The users as a part of NATS's configuration; passwords come from its environment."""
+    users = "".join(_nats_user(process, subjects) for process, subjects in NATS.items())
+    return f"authorization {{\n  users: [\n{users}  ]\n}}\n"
+
+
+def _nats_user(process: str, subjects: Subjects) -> str:
+    publish, subscribe = (
+        "".join(f'          "{subject}"\n' for subject in some)
+        for some in (subjects.publish, subjects.subscribe)
+    )
+    return (
+        f"    {{\n      user: homing_{process}\n      password: ${process.upper()}_PASSWORD\n"
+        f"      permissions {{\n        publish: [\n{publish}        ]\n"
+        f"        subscribe: [\n{subscribe}        ]\n      }}\n    }}\n"
+    )

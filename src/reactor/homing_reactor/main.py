@@ -52,7 +52,7 @@ async def _work(config: ReactorSettings, lifecycle: Lifecycle) -> None:
         "postgres", FOREVER, lambda: _database(config, size=1, statement_ms=2000)
     )
     broker = await patiently(
-        "nats", FOREVER, lambda: connect(config.nats_url, f"homing-reactor-{os.getpid()}")
+        "nats", FOREVER, lambda: connect(config.nats_url, "reactor")
     )
     try:
         recorded = await patiently(

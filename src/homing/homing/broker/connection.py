@@ -8,6 +8,7 @@ minute, while a fresh connection works, has to exit.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from nats.errors import SlowConsumerError
 
 from homing.errors import BrokerUnavailable
 from homing.log import get
+from homing.permissions import inbox
 
 log = get(__name__)
 PULSE_SECONDS = 5.0
@@ -28,9 +30,9 @@ DEAD_AFTER_SECONDS = 60.0
 class Broker:
     """A connection that never gives up, and tells when something may have been missed."""
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, process: str) -> None:
         self._url = url
-        self._name = name
+        self._process = process
         self._nc: Client = Client()
         self._doubts: list[Callable[[str], None]] = []
         self._closing = False
@@ -57,7 +59,8 @@ class Broker:
             await _probe(self._url)
             await self._nc.connect(
                 self._url,
-                name=self._name,
+                name=f"homing-{self._process}-{os.getpid()}",
+                inbox_prefix=inbox(self._process),
                 connect_timeout=2,
                 max_reconnect_attempts=-1,  # the default of 60 closes for good
                 reconnect_time_wait=0.2,  # type: ignore[arg-type]  # any number works
@@ -136,8 +139,8 @@ async def _probe(url: str) -> None:
     await probe.close()
 
 
-async def connect(url: str, name: str) -> Broker:
-    """A connected broker. Raises `BrokerUnavailable`."""
-    broker = Broker(url, name)
+async def connect(url: str, process: str) -> Broker:
+    """A connected broker of the `process`, a key of `permissions.NATS`. Raises `BrokerUnavailable`."""
+    broker = Broker(url, process)
     await broker.open()
     return broker

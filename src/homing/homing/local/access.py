@@ -34,11 +34,11 @@ def url(role: str, password: str, port: int, database: str) -> str:
 
 
 def role_sql(role: str, password: str) -> str:
-    """Create the role if it is missing, and set its password."""
+    """Create the role if it is missing, and set its password, an SQL literal."""
     return (
         f"SELECT 'CREATE ROLE {checked(role)}' WHERE NOT EXISTS"
         f" (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec\n"
-        f"ALTER ROLE {role} LOGIN PASSWORD '{password}';\n"
+        f"ALTER ROLE {role} LOGIN PASSWORD {password};\n"
     )
 
 

@@ -112,7 +112,7 @@ class LocalPostgres:
 
     async def ensure_role(self, name: str) -> str:
         """Make a role that may log in, with a password of its own; its URL."""
-        await access.execute(self.url, access.role_sql(name, self._secrets[name]))
+        await access.execute(self.url, self._role_sql(name))
         return self.url_of(name)
 
     async def ensure_database(self, name: str) -> None:
@@ -170,6 +170,9 @@ class LocalPostgres:
 
     async def _ensure_all(self) -> None:
         """In the database that always exists, as `homing` may not yet."""
-        made = [access.role_sql(role, self._secrets[role]) for role in access.ROLES]
+        made = map(self._role_sql, access.ROLES)
         sql = "".join([*made, access.database_sql(access.DATABASE)])
         await access.execute(self.url_of(access.SUPERUSER, "postgres"), sql)
+
+    def _role_sql(self, role: str) -> str:
+        return access.role_sql(role, f"'{self._secrets[role]}'")

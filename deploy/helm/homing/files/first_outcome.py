@@ -1,0 +1,40 @@
+"""`helm test`: a command through the web Service, its outcome over Server-Sent Events."""
+
+import json
+import os
+import sys
+import time
+import uuid
+
+import httpx
+from httpx_sse import connect_sse
+
+URL, COMMAND = os.environ["URL"], os.environ["COMMAND"]
+SECONDS = float(os.environ["TIMEOUT_SECONDS"])
+PAYLOAD = os.environ["PAYLOAD"].replace("{unique}", uuid.uuid4().hex)
+
+
+def first_outcome(client: httpx.Client) -> dict:
+    """Submit without waiting, then listen until the outcome comes."""
+    client.get("/api/session").raise_for_status()
+    headers = {"Content-Type": "application/json"}
+    accepted = client.post(f"/api/commands/{COMMAND}", content=PAYLOAD, headers=headers)
+    print("accepted:", accepted.status_code, accepted.text, flush=True)
+    accepted.raise_for_status()
+    deadline = time.monotonic() + SECONDS
+    events = f"/api/commands/{accepted.json()['command_id']}/events"
+    with connect_sse(client, "GET", events) as source:
+        for event in source.iter_sse():
+            print("event:", event.event, event.data, flush=True)
+            if event.event == "outcome":
+                return json.loads(event.data)
+            if time.monotonic() > deadline:
+                break
+    sys.exit(f"no outcome within {SECONDS:.0f} s")
+
+
+with httpx.Client(base_url=URL, timeout=SECONDS) as client:
+    outcome = first_outcome(client)
+if outcome["status"] != "succeeded":
+    sys.exit(f"the outcome is {outcome['status']}")
+print("succeeded")

@@ -1,0 +1,67 @@
+{{/* What every pod of Homing, NATS and Postgres has: the "restricted" level of pod security.
+(user: the numeric user, group: of its volumes) */}}
+{{- define "homing.podSecurity" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .user }}
+  runAsGroup: {{ .group }}
+  fsGroup: {{ .group }}
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "homing.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* Whole numbers above 2^53 aside, YAML's numbers reach a template as floats. */}}
+{{- define "homing.environment" -}}
+{{- range $name, $value := . }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* A container of our image. (root, command, own: its values, settings: what the chart sets) */}}
+{{- define "homing.container" -}}
+name: {{ .command }}
+image: {{ include "homing.image" .root | quote }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+args: [{{ .command }}]
+env:
+  {{- if ne .command "web" }}
+  {{- include "homing.connections" (dict "root" .root "role" .command) | nindent 2 }}
+  {{- end }}
+  {{- if eq .command "api" }}
+  - name: HOMING_SESSION_KEYS
+    valueFrom:
+      secretKeyRef: {name: {{ include "homing.sessionSecret" .root | quote }}, key: keys}
+  {{- end }}
+  {{- $common := dict "HOMING_LOG_LEVEL" .root.Values.logLevel "HOMING_LOG_FORMAT" "json" }}
+  {{- $all := mergeOverwrite $common .settings .root.Values.settings .own.settings }}
+  {{- include "homing.environment" $all | nindent 2 }}
+resources: {{- toYaml .own.resources | nindent 2 }}
+{{ include "homing.containerSecurity" . }}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+{{- end -}}
+
+{{/* The rest of a pod of our image. (root, component) */}}
+{{- define "homing.podCommons" -}}
+serviceAccountName: {{ include "homing.fullname" .root }}-{{ .component }}
+{{ include "homing.podSecurity" (dict "user" 65532 "group" 65532) }}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . | quote }}
+  {{- end }}
+{{- end }}
+volumes:
+  - name: tmp
+    emptyDir: {sizeLimit: 64Mi}
+{{- end -}}
