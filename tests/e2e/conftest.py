@@ -19,9 +19,10 @@ ran: set[str] = set()
 async def release() -> AsyncIterator[Release]:
     """Installed by the first test, and used by all."""
     release = Release()
+    await release.wipe()
     await release.install()
     yield release
-    await release.uninstall()
+    await release.wipe()
 
 
 @pytest.fixture

@@ -51,6 +51,10 @@ class Release:
 
         await until(gone, GONE_SECONDS, pause=0.5)
 
+    async def wipe(self) -> None:
+        """Remove the namespace and all that is in it, data included."""
+        await _program("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
+
     async def url(self) -> str:
         """Where the web Service answers: its port of any node."""
         nodes = [node async for node in Node.list(api=await api())]
