@@ -21,9 +21,7 @@ GIVEN: dict[str, Any] = {
     "session": {"keys": "k" * 32},
     "nats": {"auth": {"passwords": dict.fromkeys(("migrate", "api", "reactor"), "p" * 20)}},
     "postgres": {
-        "auth": {
-            "passwords": dict.fromkeys(("superuser", "migrate", "api", "reactor"), "p" * 20)
-        }
+        "auth": {"passwords": dict.fromkeys(("superuser", "migrate", "api", "reactor"), "p" * 20)}
     },
 }
 """Values with all secrets in them: what is rendered with them is always the same."""

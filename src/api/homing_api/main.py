@@ -66,9 +66,7 @@ async def _work(config: ApiSettings, lifecycle: Lifecycle) -> None:
     domains = registry.load()
     reads = await patiently("postgres", FOREVER, lambda: _database(config, config.pool_size))
     sweeps = await patiently("postgres", FOREVER, lambda: _database(config, SWEEP_CONNECTIONS))
-    broker = await patiently(
-        "nats", FOREVER, lambda: connect(config.nats_url, "api")
-    )
+    broker = await patiently("nats", FOREVER, lambda: connect(config.nats_url, "api"))
     servers = Servers(broker, reads, sweeps)
     try:
         recorded = await patiently(

@@ -6,6 +6,8 @@ rights. It waits for NATS and Postgres to answer, as it is often started togethe
 
 from __future__ import annotations
 
+import asyncio
+
 from homing import registry, settings
 from homing.broker import Broker, StreamPlan, connect, ensure
 from homing.errors import TopologyMismatch
@@ -22,10 +24,21 @@ def main() -> None:
     config = settings.load(MigrateSettings)
     configure(config, "migrate")
 
-    async def work(_lifecycle: Lifecycle) -> None:
-        await migrate(config)
+    run(lambda lifecycle: _until_stopped(config, lifecycle))
 
-    run(work)
+
+async def _until_stopped(config: MigrateSettings, lifecycle: Lifecycle) -> None:
+    """A signal ends it: what it has begun is rolled back, and the next attempt does it again."""
+    working = asyncio.create_task(migrate(config))
+    stop = asyncio.create_task(lifecycle.stopping.wait())
+    await asyncio.wait((working, stop), return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if not working.done():
+        working.cancel()
+        await asyncio.wait((working,))
+        lifecycle.fail("stopped before it was done")
+    else:
+        await working
 
 
 async def migrate(config: MigrateSettings) -> None:

@@ -81,9 +81,10 @@ NATS = {
     "migrate": _subjects(
         "migrate",
         [
-            f"$JS.API.STREAM.{action}.{STREAM}" for action in ("INFO", "CREATE", "UPDATE")
-        ]
-        + [f"$JS.API.CONSUMER.LIST.{STREAM}", f"$JS.API.CONSUMER.CREATE.{STREAM}.>"],
+            *(f"$JS.API.STREAM.{action}.{STREAM}" for action in ("INFO", "CREATE", "UPDATE")),
+            f"$JS.API.CONSUMER.LIST.{STREAM}",
+            f"$JS.API.CONSUMER.DURABLE.CREATE.{STREAM}.*",
+        ],
     ),
     "api": _subjects(
         "api",

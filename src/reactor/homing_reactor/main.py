@@ -51,9 +51,7 @@ async def _work(config: ReactorSettings, lifecycle: Lifecycle) -> None:
     rounds = await patiently(
         "postgres", FOREVER, lambda: _database(config, size=1, statement_ms=2000)
     )
-    broker = await patiently(
-        "nats", FOREVER, lambda: connect(config.nats_url, "reactor")
-    )
+    broker = await patiently("nats", FOREVER, lambda: connect(config.nats_url, "reactor"))
     try:
         recorded = await patiently(
             "homing migrate", FOREVER, lambda: verified(config.partitions, ticks, broker, domains)

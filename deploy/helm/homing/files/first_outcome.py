@@ -14,9 +14,22 @@ SECONDS = float(os.environ["TIMEOUT_SECONDS"])
 PAYLOAD = os.environ["PAYLOAD"].replace("{unique}", uuid.uuid4().hex)
 
 
+def begin(client: httpx.Client) -> None:
+    """Get the session's cookie, once all of it serves: the test may come early."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        try:
+            client.get("/api/session").raise_for_status()
+            return
+        except httpx.HTTPError as error:
+            print("waiting:", error, flush=True)
+            time.sleep(1)
+    sys.exit(f"{URL} did not answer within {SECONDS:.0f} s")
+
+
 def first_outcome(client: httpx.Client) -> dict:
     """Submit without waiting, then listen until the outcome comes."""
-    client.get("/api/session").raise_for_status()
+    begin(client)
     headers = {"Content-Type": "application/json"}
     accepted = client.post(f"/api/commands/{COMMAND}", content=PAYLOAD, headers=headers)
     print("accepted:", accepted.status_code, accepted.text, flush=True)
