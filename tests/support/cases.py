@@ -50,7 +50,7 @@ CASES: dict[str, dict[str, Any]] = {
     ),
     "everything": merged(
         GIVEN,
-        {process: PLACED for process in ("api", "reactor", "web")},
+        dict.fromkeys(("api", "reactor", "web"), PLACED),
         {
             "global": {"anything": {"goes": True}},
             "image": {"reference": "example/homing:1@sha256:" + "0" * 64, "pullSecrets": ["1"]},

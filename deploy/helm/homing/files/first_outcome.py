@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - what it prints is the log of `helm test`
 """`helm test`: a command through the web Service, its outcome over Server-Sent Events."""
 
 import json

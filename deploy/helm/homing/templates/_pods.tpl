@@ -12,10 +12,11 @@ securityContext:
   seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
+{{/* (writable) */}}
 {{- define "homing.containerSecurity" -}}
 securityContext:
   allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: true
+  readOnlyRootFilesystem: {{ not .writable }}
   capabilities: {drop: [ALL]}
 {{- end -}}
 
@@ -46,7 +47,7 @@ env:
   {{- $all := mergeOverwrite $common .settings .root.Values.settings .own.settings }}
   {{- include "homing.environment" $all | nindent 2 }}
 resources: {{- toYaml .own.resources | nindent 2 }}
-{{ include "homing.containerSecurity" . }}
+{{ include "homing.containerSecurity" (dict "writable" .root.Values.writableRoot) }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
 {{- end -}}

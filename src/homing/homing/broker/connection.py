@@ -140,7 +140,7 @@ async def _probe(url: str) -> None:
 
 
 async def connect(url: str, process: str) -> Broker:
-    """A connected broker of the `process`, a key of `permissions.NATS`. Raises `BrokerUnavailable`."""
+    """A connected broker of a process: `migrate`, `api`, `reactor`. Raises `BrokerUnavailable`."""
     broker = Broker(url, process)
     await broker.open()
     return broker
