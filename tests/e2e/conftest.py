@@ -20,8 +20,11 @@ async def release() -> AsyncIterator[Release]:
     """Installed by the first test, and used by all."""
     release = Release()
     await release.wipe()
-    await release.install()
-    yield release
+    try:
+        await release.install()
+        yield release
+    finally:
+        await release.close()
     await release.wipe()
 
 
