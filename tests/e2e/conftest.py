@@ -52,6 +52,14 @@ async def story(request: pytest.FixtureRequest, release: Release) -> AsyncIterat
         sys.stderr.write(await release.story())
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let kr8s forget sockets: it replaces its session now and then without closing the old one."""
+    forgotten = "ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"
+    for item in items:
+        if item.get_closest_marker("e2e"):
+            item.add_marker(pytest.mark.filterwarnings(forgotten))
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Note what has run to its end, passed or not."""
     if report.when == "call" and not report.skipped:
