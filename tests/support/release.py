@@ -126,12 +126,14 @@ class Release:
 
     async def story(self) -> str:
         """What a person looks at when it went wrong: pods, events, the ends of the logs."""
+        logs = ("logs", "--selector", f"app.kubernetes.io/instance={NAME}", "--all-containers",
+                "--prefix", "--tail=100", "--max-log-requests=30")  # fmt: skip
         asked = (
             ("get", "pods", "-o", "wide"),
             ("get", "events", "--sort-by=.lastTimestamp"),
-            ("logs", "--selector", f"app.kubernetes.io/instance={NAME}", "--all-containers",
-             "--prefix", "--tail=40", "--max-log-requests=30"),
-        )  # fmt: skip
+            (*logs, "--previous", "--ignore-errors"),
+            logs,
+        )
         return "\n".join([await _tried("kubectl", *words, "-n", NAMESPACE) for words in asked])
 
 
