@@ -41,12 +41,13 @@ class Shell:
             **os.environ, "HOMING_URL": url, "HOMING_SESSION_FILE": str(folder / "session.json"),
         }  # fmt: skip
 
-    async def start(self, *words: str) -> asyncio.subprocess.Process:
+    async def start(
+        self, *words: str, stdout: int = asyncio.subprocess.PIPE
+    ) -> asyncio.subprocess.Process:
         """A command that goes on."""
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "homing", *words, env=self._environ,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE, stdout=stdout, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
 
     async def run(self, *words: str, given: str = "") -> Ran:
@@ -180,6 +181,18 @@ async def test_no_stream_is_left_to_the_garbage_collector(
         finally:
             sys.set_asyncgen_hooks(*hooks)
     assert [one for one in left if "/homing/cli/" in one.ag_code.co_filename] == []
+
+
+async def test_a_reader_that_has_enough_ends_it_quietly(shell: Shell) -> None:
+    """As in `homing outcomes | head -1`: no traceback."""
+    for number_ in range(3):
+        await shell.run("send", "tally.add", "--json", number("pipe", number_))
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = await shell.start("outcomes", stdout=writing)
+    os.close(writing)
+    _, said = await process.communicate()
+    assert (process.returncode, said) == (141, b"")
 
 
 async def test_completion_can_be_installed(shell: Shell, tmp_path: Path) -> None:

@@ -86,6 +86,12 @@ async def test_a_batch_sends_nothing_past_what_was_not_acknowledged(place: Place
         assert [one["status"] for one in said] == [503] * 6
         unsent = ["not sent" in one["problem"]["detail"] for one in said]
         assert unsent == [False, False, True, True, True, True]
+        many = [{"type": "tally.add", "payload": {"tally_id": f"k{n}", "number": n}}
+                for n in range(300)]  # fmt: skip
+        began = time.monotonic()
+        said = (await one.post("/api/commands", json=many)).json()
+        assert time.monotonic() - began < 2  # and one for all, however many keys there are
+        assert [one["status"] for one in said] == [503] * 300
 
 
 async def test_without_postgres_a_submit_is_accepted_and_reads_are_503(place: Place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -81,8 +82,13 @@ async def goes_on(world: World, stream: JetStreamContext) -> None:
     [
         b"", b"\x00\xff\xfe", b"{", b"[]", b"{}", b"null", b"[" * 100_000, b'{"id":"x"}',
         encode(envelope()).replace(b'"number":1', b'"note":"\\u0000","number":1'),
+        encode(msgspec.structs.replace(envelope(), id=envelope().id + "\n")),
+        encode(msgspec.structs.replace(envelope(), owner="A" * 22 + "\n")),
+        re.sub(rb'"time":"[^"]*"', b'"time":"9999-12-31T23:59:59-14:00"', encode(envelope())),
+        re.sub(rb'"time":"[^"]*"', b'"time":"0001-01-01T00:00:00+14:00"', encode(envelope())),
     ],
-    ids=["empty", "binary", "cut", "array", "bare", "null", "deep", "poor", "nul"],
+    ids=["empty", "binary", "cut", "array", "bare", "null", "deep", "poor", "nul", "id with LF",
+         "owner with LF", "year 10000", "year 0"],
 )  # fmt: skip
 async def test_bytes_that_are_no_envelope_are_a_dead_letter(
     world: World, stream: JetStreamContext, body: bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from openapi_spec_validator import validate
 from support.place import Place
 from support.running import running_api, running_reactor
 
+DECLARED_LINKS = 6
+"""45 in all, most of them guessed by schemathesis: at least as many are followed."""
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_headers_conformance,response_schema_conformance,negative_data_rejection,"
@@ -56,3 +59,6 @@ async def test_every_operation_holds(place: Place, tmp_path: Path) -> None:
         )  # fmt: skip
         said, _ = await ran.communicate()
     assert ran.returncode == 0, said.decode()
+    followed = re.search(r"API Links:\s+(\d+) covered", said.decode())
+    assert followed is not None, said.decode()
+    assert int(followed[1]) >= DECLARED_LINKS

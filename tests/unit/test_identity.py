@@ -14,6 +14,7 @@ from homing.identity import (
     trace_id,
     traceparent,
 )
+from homing.outcome import CommandId
 
 
 def test_owner_tokens_tell_issuer_and_subject_apart() -> None:
@@ -29,6 +30,11 @@ def test_a_new_id_is_a_v7_that_tells_its_time() -> None:
     assert UUID(command_id).version == 7
     assert made is not None
     assert abs((datetime.now(UTC) - made).total_seconds()) < 5
+
+
+def test_an_id_of_a_time_that_no_clock_shows_tells_none() -> None:
+    """Its 48 bits of milliseconds reach beyond the last year that can be written."""
+    assert created_at(CommandId("ffffffff-ffff-7fff-bfff-ffffffffffff")) is None
 
 
 def test_a_derived_id_is_the_same_for_a_repeat_and_differs_between_owners() -> None:

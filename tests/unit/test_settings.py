@@ -17,6 +17,14 @@ def test_every_problem_is_listed_at_once() -> None:
         assert f"HOMING_{name}" in text
 
 
+@pytest.mark.parametrize("name", ["NATS_URL", "POSTGRES_URL"])
+def test_what_is_no_url_is_a_problem(name: str) -> None:
+    """Said at the start, not by a driver that cannot connect."""
+    urls = {"HOMING_NATS_URL": "nats://x", "HOMING_POSTGRES_URL": "postgresql://x"}
+    with pytest.raises(SettingsError, match=f"HOMING_{name}"):
+        load(ReactorSettings, {**urls, f"HOMING_{name}": "x"})
+
+
 def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
     """`…_FILE` names a file that holds the value."""
     file = tmp_path / "url"

@@ -21,7 +21,7 @@ from homing.registry import Registry
 from homing_api.answering import Accepted, accepted, outcome_status
 from homing_api.problems import Problem, ProblemDocument, unavailable
 from homing_api.receiving import JSON, Received, decode, field_error
-from homing_api.submitting import Submitter
+from homing_api.submitting import UNACKNOWLEDGED, Submitter
 from homing_api.wrapping import Asked, Wrapped, idempotency_key, wrap
 
 log = get(__name__)
@@ -62,6 +62,8 @@ class Batch:
     submitter: Submitter
     partitions: int
     item_max_bytes: int
+    deadline_seconds: float
+    """Of the whole request; what is not acknowledged by then is answered 503."""
 
     async def submit(
         self, items: Sequence[bytes], owner: OwnerToken, traceparent: str | None
@@ -76,10 +78,11 @@ class Batch:
             index: _refused(one.problem) for index, one in enumerate(read) if isinstance(one, _Lost)
         }
         slots = asyncio.Semaphore(KEYS_AT_ONCE)
+        deadline = asyncio.get_running_loop().time() + self.deadline_seconds
         async with asyncio.TaskGroup() as group:
             for indices in by_key.values():
                 mine = [(index, read[index]) for index in indices]
-                group.create_task(self._one_key(mine, answers, slots))
+                group.create_task(self._one_key(mine, answers, slots, deadline))
         return [answers[index] for index in range(len(items))]
 
     async def _one_key(
@@ -87,24 +90,30 @@ class Batch:
         items: Sequence[tuple[int, Wrapped | _Lost]],
         answers: dict[int, ItemAnswer],
         slots: asyncio.Semaphore,
+        deadline: float,
     ) -> None:
-        stopped = False
+        stopped = ""
         async with slots:
             for index, item in items:
                 if isinstance(item, _Lost):
                     continue
+                if asyncio.get_running_loop().time() >= deadline:
+                    stopped = stopped or "The time of the request was up before it; not sent."
                 if stopped:
-                    said = "An earlier command of this key was not acknowledged; not sent."
-                    answers[index] = _refused(unavailable(said, command_id=item.command_id))
+                    answers[index] = _refused(unavailable(stopped, command_id=item.command_id))
                     continue
-                answers[index] = await self._one(item)
-                stopped = answers[index].status == 503
+                answers[index] = await self._one(item, deadline)
+                if answers[index].status == 503:
+                    stopped = "An earlier command of this key was not acknowledged; not sent."
 
-    async def _one(self, wrapped: Wrapped) -> ItemAnswer:
+    async def _one(self, wrapped: Wrapped, deadline: float) -> ItemAnswer:
         try:
-            submitted = await self.submitter.submit(wrapped, None)
+            async with asyncio.timeout_at(deadline):
+                submitted = await self.submitter.submit(wrapped, None)
         except Problem as problem:
             return _refused(problem)
+        except TimeoutError:
+            return _refused(unavailable(UNACKNOWLEDGED, command_id=wrapped.command_id))
         except HomingError as error:
             log.error("batch.item_failed", why=str(error))
             return _refused(unavailable("It was not submitted.", command_id=wrapped.command_id))

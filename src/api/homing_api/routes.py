@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from homing import telemetry
 from homing.domain import Domain
 from homing.log import get
-from homing.outcome import OwnerToken
+from homing.outcome import CommandId, OwnerToken
 from homing.queries import Query
 from homing.registry import Registry
 from homing.settings import ApiSettings
@@ -34,7 +34,7 @@ from homing_api.receiving import check_media_type, receive
 from homing_api.recent import recent
 from homing_api.schemas import SessionDocument
 from homing_api.session import Session, Sessions, keep
-from homing_api.status import Status, command_id_of
+from homing_api.status import Status, command_id_of, is_command_id
 from homing_api.streaming import WAITING_MAX, Streaming, Told
 from homing_api.streams import Streams, come_again
 from homing_api.submitting import Submitted, Submitter
@@ -150,8 +150,9 @@ def _outcomes(app: Quart, parts: Parts) -> None:
         owner = parts.sessions.required(request).owner
         # A query parameter is for clients that cannot set the header.
         cursor = request.headers.get("Last-Event-ID") or request.args.get("last-event-id") or None
-        waiting = [one for one in request.args.get("waiting", "").split(",") if one]
-        told = Told(cursor, [command_id_of(one) for one in waiting[:WAITING_MAX]])
+        # What is no id waits for nothing; any status but 200 would close an EventSource for good.
+        waiting = [one for one in request.args.get("waiting", "").split(",") if is_command_id(one)]
+        told = Told(cursor, [CommandId(one) for one in waiting[:WAITING_MAX]])
         return _stream(parts, owner, parts.streaming.of_owner(owner, told))
 
 

@@ -14,9 +14,14 @@ from homing_api.answering import Accepted, links_of
 from homing_api.problems import Problem, unavailable
 
 
+def is_command_id(text: str) -> bool:
+    """Whether a command could have this id."""
+    return ID_PATTERN.fullmatch(text) is not None
+
+
 def command_id_of(text: str) -> CommandId:
     """A command id out of a path. Raises a 404: nothing can be there."""
-    if not ID_PATTERN.fullmatch(text):
+    if not is_command_id(text):
         raise Problem(404, "not-found", "This is no command id.")
     return CommandId(text)
 

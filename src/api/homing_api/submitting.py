@@ -27,6 +27,10 @@ from homing_api.sweeping import Sweeper
 from homing_api.wrapping import Wrapped
 
 log = get(__name__)
+UNACKNOWLEDGED = (
+    "The stream of commands did not acknowledge in time. The command may be stored: "
+    "repeat it with the same Idempotency-Key, or look at its status."
+)
 
 
 class Submitted(NamedTuple):
@@ -134,11 +138,7 @@ class Submitter:
                 retry_after_seconds=5, command_id=wrapped.command_id,
             ) from error  # fmt: skip
         except BrokerUnavailable as error:
-            raise unavailable(
-                "The stream of commands did not acknowledge in time. The command may be stored: "
-                "repeat it with the same Idempotency-Key, or look at its status.",
-                command_id=wrapped.command_id,
-            ) from error
+            raise unavailable(UNACKNOWLEDGED, command_id=wrapped.command_id) from error
         finally:
             self._in_flight -= 1
             telemetry.PUBLISH_SECONDS.observe(time.monotonic() - started)

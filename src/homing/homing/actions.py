@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Meta
 
 # A second slash or a backslash would name another origin (WHATWG URL, "relative slash state").
-SameOriginPath = Annotated[str, Meta(pattern=r"^/(?![/\\])[^\x00-\x20\\]*$", max_length=2000)]
+# `$` alone also matches before a line feed; `\Z` is unknown to JSON Schema.
+SameOriginPath = Annotated[str, Meta(pattern=r"^/(?![/\\])[^\x00-\x20\\]*$(?!\n)", max_length=2000)]
 
 
 class Redirect(msgspec.Struct, frozen=True, tag_field="type", tag="redirect"):

@@ -7,7 +7,7 @@ version may be read by a newer reactor.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -27,12 +27,13 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     specversion: Literal["1.0"]
     source: str = "/homing"
-    id: Annotated[str, Meta(pattern=f"^{ID_PATTERN.pattern}$")]
+    # Not `$`, which also matches before a line feed at the end.
+    id: Annotated[str, Meta(pattern=rf"^{ID_PATTERN.pattern}\Z")]
     type: Text
     key: Text = msgspec.field(name="subject")
     accepted_at: Annotated[datetime, Meta(tz=True)] = msgspec.field(name="time")
-    owner: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{22}$")]
-    fingerprint: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{22}$")]
+    owner: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{22}\Z")]
+    fingerprint: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{22}\Z")]
     traceparent: Annotated[str, Meta(max_length=100)] = ""
     version: Annotated[int, Meta(ge=1)] = msgspec.field(name="envelopeversion", default=VERSION)
     schema_version: Annotated[int, Meta(ge=1)] = msgspec.field(name="schemaversion", default=1)
@@ -72,6 +73,8 @@ def decode(body: bytes) -> Envelope:
             raise Newer(f"envelope version {version}, known up to {VERSION}")
         if has_nul(body):
             raise Unreadable("U+0000 in text")
-        return _envelope.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        envelope = _envelope.decode(body)
+        envelope.accepted_at.astimezone(UTC)  # read models keep it, and are read in UTC
+        return envelope
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise Unreadable(str(error)) from error

@@ -41,11 +41,14 @@ def derived_command_id(owner: OwnerToken, idempotency_key: str) -> CommandId:
 
 
 def created_at(command_id: CommandId) -> datetime | None:
-    """The time inside a UUIDv7; None for a derived id, which has none."""
+    """The time inside a UUIDv7; None for a derived id, or one of a year that no clock shows."""
     uuid = UUID(command_id)
     if uuid.version != 7:
         return None
-    return datetime.fromtimestamp((uuid.int >> 80) / 1000, UTC)
+    try:
+        return datetime.fromtimestamp((uuid.int >> 80) / 1000, UTC)
+    except ValueError:  # beyond the year 9999: its 48 bits of milliseconds reach further
+        return None
 
 
 def fingerprint(command_type: str, payload: bytes) -> str:

@@ -20,7 +20,9 @@ from homing.errors import SettingsError
 PREFIX = "HOMING_"
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Partitions = Annotated[int, Meta(ge=1, le=4096)]
-Url = Annotated[str, Meta(min_length=1)]
+NatsUrl = Annotated[str, Meta(pattern=r"^(nats|tls|wss?)://[^\s]+\Z")]
+PostgresUrl = Annotated[str, Meta(pattern=r"^postgres(ql)?://[^\s]+\Z")]
+HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/][^\s]*\Z")]
 Switch = Literal["on", "off"]
 S = TypeVar("S", bound="Logging")
 
@@ -48,8 +50,8 @@ class Listening(Logging, frozen=True, kw_only=True):
 class Connected(Listening, frozen=True, kw_only=True):
     """What every process that speaks NATS and Postgres has."""
 
-    nats_url: Url
-    postgres_url: Url
+    nats_url: NatsUrl
+    postgres_url: PostgresUrl
     partitions: Partitions = 64
     """Slots of the key space; fixed when the stream is created."""
 
@@ -106,15 +108,15 @@ class WebSettings(Listening, frozen=True, kw_only=True):
     """Settings of `homing web`."""
 
     internal_port: Port = 9000
-    api_url: Url
+    api_url: HttpUrl
     """Where `/api` is passed on to."""
 
 
 class MigrateSettings(Logging, frozen=True, kw_only=True):
     """Settings of `homing migrate`, which listens nowhere."""
 
-    nats_url: Url
-    postgres_url: Url
+    nats_url: NatsUrl
+    postgres_url: PostgresUrl
     partitions: Partitions = 64
     api_role: str = "homing_api"
     """The Postgres role that the API logs in as; it must exist."""

@@ -21,13 +21,13 @@ log = get(__name__)
 
 def main() -> None:
     """Run the web process until it is told to stop."""
-    run(serve_web)
-
-
-async def serve_web(lifecycle: Lifecycle) -> None:
-    """Serve the page and `/api` until the lifecycle is stopping."""
     settings = load(WebSettings)
     configure(settings, "web")
+    run(lambda lifecycle: serve_web(settings, lifecycle))
+
+
+async def serve_web(settings: WebSettings, lifecycle: Lifecycle) -> None:
+    """Serve the page and `/api` until the lifecycle is stopping."""
     async with open_session() as session:
         await _serve(settings, lifecycle, Proxy(session, settings.api_url))
     log.info("web.stopped")

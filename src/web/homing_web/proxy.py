@@ -104,8 +104,11 @@ class Proxy:
             self._exchanges -= 1
             if not self._exchanges:
                 self._idle.set()
-        if not answering.cancelled():
-            answering.result()
+        try:
+            if not answering.cancelled():
+                answering.result()
+        except TimeoutError:
+            log.info("web.reader.cut", path=scope["path"])
 
     async def drain(self, seconds: float) -> None:
         """End the open streams one by one over the window, then wait for what is in hand."""
@@ -182,9 +185,6 @@ class Proxy:
             if not events:
                 log.warning("web.upstream.lost", path=response.url.path, why=str(error))
                 return
-        except TimeoutError:
-            log.info("web.reader.cut", path=response.url.path)
-            return
         finally:
             self._streams.discard(response)
         await _say(send, "body", body=b"", more_body=False)

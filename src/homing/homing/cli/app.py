@@ -6,6 +6,7 @@ own. Errors that Homing knows are one message on standard error, never a traceba
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from homing.local.options import Options
 FAILED = 1
 BAD_USAGE = 2
 INTERRUPTED = 130
+READER_GONE = 141
 
 DEFAULTS = Options()
 Switch = Parameter(negative="")
@@ -51,6 +53,9 @@ def run(words: Sequence[str]) -> int:
         return int(getattr(error, "exit_code", FAILED))
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # `| head`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
     return result if isinstance(result, int) else 0
 
 

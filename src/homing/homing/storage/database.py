@@ -112,6 +112,9 @@ def translate(error: BaseException) -> HomingError | None:
         return StatementFailed(state, str(error))
     if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
         return StatementFailed("22000", str(error))  # the driver itself refused a value
-    if isinstance(error, (asyncpg.InterfaceError, OSError, TimeoutError)):
+    # The last one is what the driver says of a connection that was cut under it.
+    if isinstance(
+        error, (asyncpg.InterfaceError, OSError, TimeoutError, asyncpg.InternalClientError)
+    ):
         return StorageUnavailable(f"{type(error).__name__}: {error}")
     return None
