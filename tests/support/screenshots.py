@@ -142,8 +142,6 @@ async def take(browser: Browser, up: Up, folder: Path, only: list[str]) -> None:
             continue
         for theme in ("light", "dark"):
             for width, height in WIDTHS.items():
-                if (theme, width) == ("dark", 768):
-                    continue  # between the two others, and the pictures must not weigh more
                 await furnish(browser, up, {} if name == "empty" else PLACES)
                 context = await browser.new_context(
                     base_url=up.facts["url"],

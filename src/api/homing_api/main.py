@@ -15,7 +15,7 @@ from homing.broker import Broker, CommandStream, Publisher, connect, watch_outco
 from homing.lifecycle import Lifecycle, patiently, run
 from homing.log import configure, get
 from homing.registry import Registry
-from homing.serving import serve, with_probes
+from homing.serving import linger, serve, with_probes
 from homing.settings import ApiSettings
 from homing.storage import (
     Database,
@@ -142,11 +142,13 @@ async def _serve(
                 servers.broker.pulse(lifecycle.fail),
             )
         ]
-        serving = group.create_task(serve(app, config.bind, config.port, closed))
+        serving = group.create_task(
+            serve(app, config.bind, config.port, closed, lifecycle.stopping)
+        )
         lifecycle.started.set()
         log.info("api.started", port=config.port, domains=sorted(domains.domains))
         await lifecycle.stopping.wait()
-        await streams.drain(config.drain_seconds)
+        await linger(streams.drain(config.drain_seconds), config.drain_seconds)
         closed.set()
         await serving
         for task in background:

@@ -27,8 +27,14 @@ PEER_GONE_MS = 30_000
 TEXT = "text/plain; charset=utf-8"
 
 
-async def serve(app: Any, bind: str, port: int, stop: asyncio.Event) -> None:
-    """Serve the ASGI application `app` on `bind:port` until `stop` is set."""
+async def serve(
+    app: Any, bind: str, port: int, stop: asyncio.Event, leaving: asyncio.Event | None = None
+) -> None:
+    """Serve the ASGI application `app` on `bind:port` until `stop` is set.
+
+    Once `leaving` is set each response ends its connection: a client that keeps a pool of them
+    comes back on a new one, which a load balancer leads elsewhere, and none is cut under a request.
+    """
     config = _Config()
     host = f"[{bind}]" if ":" in bind else bind
     config.bind = [f"{host}:{port}"]
@@ -37,7 +43,26 @@ async def serve(app: Any, bind: str, port: int, stop: asyncio.Event) -> None:
     config.alpn_protocols = ["http/1.1"]  # after GOAWAY an HTTP/2 stream goes silent without an end
     config.errorlog = logging.getLogger("hypercorn.error")
     config.include_server_header = False
+    app = _leaving(app, leaving) if leaving else app
     await hypercorn_serve(app, config, shutdown_trigger=stop.wait)
+
+
+async def linger(drain: Awaitable[None], seconds: float) -> None:
+    """Drain, but for no less than half of the window: idle connections need their last response."""
+    await asyncio.gather(drain, asyncio.sleep(seconds / 2))
+
+
+def _leaving(app: Any, leaving: asyncio.Event) -> Any:
+    async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+        async def last(message: Any) -> None:
+            if message["type"] == "http.response.start" and leaving.is_set():
+                headers = [*message.get("headers", ()), (b"connection", b"close")]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await app(scope, receive, last)
+
+    return wrapped
 
 
 class _Config(Config):

@@ -10,7 +10,7 @@ import asyncio
 
 from homing.lifecycle import Lifecycle, run
 from homing.log import configure, get
-from homing.serving import internal_app, serve
+from homing.serving import internal_app, linger, serve
 from homing.settings import WebSettings, load
 from homing_web.app import build
 from homing_web.pages import read_assets
@@ -38,10 +38,10 @@ async def _serve(settings: WebSettings, lifecycle: Lifecycle, proxy: Proxy) -> N
     page = build(read_assets(), proxy)
     probes = internal_app(lifecycle)
     async with asyncio.TaskGroup() as parts:
-        parts.create_task(serve(page, settings.bind, settings.port, stop))
+        parts.create_task(serve(page, settings.bind, settings.port, stop, lifecycle.stopping))
         parts.create_task(serve(probes, settings.bind, settings.internal_port, stop))
         lifecycle.started.set()
         log.info("web.started", port=settings.port, api=settings.api_url)
         await lifecycle.stopping.wait()
-        await proxy.drain(settings.drain_seconds)
+        await linger(proxy.drain(settings.drain_seconds), settings.drain_seconds)
         stop.set()

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Asks for the status of what has been pending for long: its outcome may be older than what the
- * stream can tell, or no longer be kept.
+ * stream can tell, or no longer be kept. What belongs to a former session cannot be asked for.
  *
  * Where it stands: below client.js, which calls it when the stream has told all it knows.
  */
@@ -23,12 +23,13 @@ const UNKNOWN_MS = 10 * 60_000;
  */
 export async function askStatus({ base, ledger, owner, ageMs, told, gone }) {
   for (const entry of ledger.open()) {
-    const age = Date.now() - entry.at;
-    if (!entry.commandId || age < ageMs) continue;
+    if (!entry.commandId) continue;
     if (entry.owner && entry.owner !== owner) {
       gone(entry.id, NEW_SESSION);
       continue;
     }
+    const age = Date.now() - entry.at;
+    if (age < ageMs) continue;
     const sequence = entry.sequence ? `?seq=${entry.sequence}` : "";
     try {
       const status = await ask(`${base}/commands/${entry.commandId}${sequence}`);

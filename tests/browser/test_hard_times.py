@@ -1,0 +1,68 @@
+"""Hard times: a command that failed, a session that is lost, a cursor that nobody knows."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from support.up import Up
+from support.visiting import expect_state, register, rows, unused
+from support.waiting import until
+
+pytestmark = pytest.mark.browser
+DECIDED = "SELECT 1 FROM homing.outcomes WHERE body LIKE $1"
+SPOIL = "UPDATE locations.locations SET category = $2 WHERE name = $1"
+
+
+async def test_a_command_that_failed_has_an_id_to_quote(page: Page, up: Up) -> None:
+    """What is stored of the place cannot be read: said as a failure, and the place stays."""
+    name = unused("Hallein")
+    await register(page, name)
+    heading = page.get_by_role("heading", level=1)
+    await expect(heading).to_have_text(name)
+    await rows(up, SPOIL, name, "Nowhere")
+    actions = page.get_by_role("region", name="Actions")
+    await actions.get_by_text("Rename", exact=True).click()
+    await actions.get_by_label("New name").fill(f"{name} B")
+    await actions.get_by_role("button", name="Rename", exact=True).click()
+    await expect_state(page, f"{name} B", "failed")
+    (failed,) = await rows(
+        up, "SELECT command_id::text FROM homing.outcomes WHERE status = 'failed'"
+    )
+    await expect(page.get_by_text(failed["command_id"]).first).to_be_visible()
+    await expect(heading).to_have_text(name)
+    await rows(up, SPOIL, name, "City")
+
+
+async def test_a_lost_session_is_said(page: Page) -> None:
+    """With a new cookie nobody is told the former session's outcomes: unknown, not late."""
+    name = unused("Imst")
+    await register(page, name, timeout=0, delay=3)
+    await expect_state(page, name, "late")
+    await page.goto("about:blank")
+    await page.context.clear_cookies()
+    await page.goto("/locations")
+    await expect_state(page, name, "gone")
+    said = page.locator(".toast").filter(has_text="outcome unknown")
+    await expect(said).to_contain_text("a new session")
+
+
+async def test_a_cursor_that_is_not_known_any_more_loses_nothing(page: Page, up: Up) -> None:
+    """After a `reset` the status of what is still open is asked for, one by one."""
+    name = unused("Kufstein")
+    await register(page, name, timeout=0, delay=2)
+    await expect_state(page, name, "late")
+    await page.goto("about:blank")
+
+    async def decided() -> bool:
+        return bool(await rows(up, DECIDED, f"%{name}%"))
+
+    await until(decided)
+
+    async def of_another_database(route: Route) -> None:
+        headers = {**route.request.headers, "last-event-id": "9.9-1"}
+        await route.continue_(url=route.request.url.partition("?")[0], headers=headers)
+
+    await page.route("**/api/outcomes/stream*", of_another_database)
+    await page.goto("/locations")
+    await expect(page.locator(".toast").filter(has_text=f"“{name}” is ready now.")).to_be_visible()
