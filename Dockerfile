@@ -41,6 +41,9 @@ LABEL org.opencontainers.image.title="homing" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
+# The base's own installer stays behind too, where it is the one of the public image.
+RUN rm -rf /usr/local/lib/python3*/site-packages/pip /usr/local/lib/python3*/site-packages/pip-* \
+ /usr/local/lib/python3*/ensurepip /usr/local/bin/pip*
 COPY --from=build /opt/homing /opt/homing
 # Bytecode is there already, and nothing is written but below /tmp.
 ENV PATH=/opt/homing/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp

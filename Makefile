@@ -5,6 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 STAMP  := $(VENV)/.installed
+TOOLS  := $(VENV)/.tools
 LOCK   := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header --no-emit-index-url --no-emit-find-links
 
@@ -14,13 +15,16 @@ LOCK   := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(STAMP): requirements/dev.txt requirements/tools.txt pyproject.toml examples/locations/pyproject.toml
+$(STAMP): requirements/dev.txt pyproject.toml examples/locations/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Homing needs Python 3.11 or later; say which: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the pinned requirements into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/tools.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e examples/locations
+	@touch $@
+
+$(TOOLS): $(STAMP) requirements/tools.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/tools.txt
 	@touch $@
 
 .PHONY: install
@@ -35,7 +39,7 @@ infra: $(STAMP) ## run NATS and Postgres alone, for processes in terminals of th
 	@$(BIN)/homing infra $(ARGS)
 
 .PHONY: test
-test: $(STAMP) ## run the tests (ARGS="tests/unit -k name")
+test: $(TOOLS) ## run the tests (ARGS="tests/unit -k name")
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: wheel-test
@@ -64,7 +68,7 @@ image: ## build the container image (IMAGE=name:tag, ARGS="--build-arg PYTHON_IM
 	  --build-arg CREATED="$$(git log -1 --format=%cI)" $(ARGS) .
 
 .PHONY: manifests
-manifests: $(STAMP) ## write what is generated in deploy/ anew, after a change of chart or permissions
+manifests: $(TOOLS) ## write what is generated in deploy/ anew, after a change of chart or permissions
 	@PYTHONPATH=tests $(BIN)/python -m support.generated
 
 .PHONY: check

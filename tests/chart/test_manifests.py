@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 
 from support.cases import CASES, NEWEST, OLDEST, environment, pods, rendered

@@ -5,10 +5,17 @@ from __future__ import annotations
 import pytest
 
 from homing.permissions import NATS, POSTGRES
-from homing.settings import ApiSettings, MigrateSettings, ReactorSettings, WebSettings, load
+from homing.settings import (
+    ApiSettings,
+    Logging,
+    MigrateSettings,
+    ReactorSettings,
+    WebSettings,
+    load,
+)
 from support.cases import CASES, environment, pods, rendered
 
-SETTINGS = {
+SETTINGS: dict[str, type[Logging]] = {
     "api": ApiSettings,
     "reactor": ReactorSettings,
     "web": WebSettings,

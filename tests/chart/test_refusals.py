@@ -25,6 +25,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"api": {"settings": {"PATH": "x"}}}, r"PATH"),
     ({"stream": {"maxBytes": 64424509440}}, r"maxFileStoreBytes"),
     ({"stream": {"replicas": 3}}, r"nats\.enabled=false"),
+    ({"api": {"replicas": 20}}, r"max_connections"),
+    ({"api": {"replicas": 5, "settings": {"HOMING_POOL_SIZE": "50"}}}, r"max_connections"),
     ({"partitions": 0}, r"partitions"),
     ({"api": {"replicaz": 2}}, r"replicaz"),
     ({"nats": {"image": {"version": "2"}}}, r"version"),
