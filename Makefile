@@ -52,7 +52,8 @@ screenshots: $(STAMP) ## take every screen of the page anew (ARGS="list detail";
 
 .PHONY: e2e
 e2e: $(STAMP) ## end-to-end tests on a cluster: kind, or what HOMING_CLUSTER_KIT names (ARGS="-k restart")
-	@PYTHONPATH=tests HOMING_REQUIRE=browser,e2e $(BIN)/python -m support.cluster run $(BIN)/python -m pytest tests/e2e $(ARGS)
+	@PYTHONPATH=tests HOMING_REQUIRE=browser,e2e $(BIN)/python -m support.cluster run $(BIN)/python -m pytest tests/e2e \
+	  -W ignore::ResourceWarning $(ARGS) # kr8s replaces its session now and then, and leaves the old one open
 
 .PHONY: cluster-up
 cluster-up: $(STAMP) ## bring that cluster up, with the images in it, and say how to use it

@@ -20,11 +20,8 @@ async def release() -> AsyncIterator[Release]:
     """Installed by the first test, and used by all."""
     release = Release()
     await release.wipe()
-    try:
-        await release.install()
-        yield release
-    finally:
-        await release.close()
+    await release.install()
+    yield release
     await release.wipe()
 
 
@@ -50,14 +47,6 @@ async def story(request: pytest.FixtureRequest, release: Release) -> AsyncIterat
     yield
     if request.session.testsfailed > failed:
         sys.stderr.write(await release.story())
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let kr8s forget sockets: it replaces its session now and then without closing the old one."""
-    forgotten = "ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"
-    for item in items:
-        if item.get_closest_marker("e2e"):
-            item.add_marker(pytest.mark.filterwarnings(forgotten))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -55,11 +55,6 @@ class Release:
         """Remove the namespace and all that is in it, data included."""
         await _program("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
 
-    async def close(self) -> None:
-        """Close the connections to the cluster, which the library itself never does."""
-        if session := (await api())._session:
-            await session.aclose()
-
     async def url(self) -> str:
         """Where the web Service answers: its port of any node."""
         nodes = [node async for node in Node.list(api=await api())]
