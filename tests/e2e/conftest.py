@@ -58,12 +58,21 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many scenarios there are, and how many have run."""
     session = terminalreporter._session
-    total = [item for item in session.items if item.get_closest_marker("e2e")] if session else []
-    terminalreporter.write_line(f"e2e: {len(ran)} of {len(total)} scenarios ran")
+    if session and required():
+        terminalreporter.write_line(f"e2e: {len(ran)} of {len(scenarios(session))} scenarios ran")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fewer than all is a failure where they are required."""
-    total = [item for item in session.items if item.get_closest_marker("e2e")]
-    if "e2e" in os.environ.get("HOMING_REQUIRE", "").split(",") and len(ran) < len(total):
+    if required() and len(ran) < len(scenarios(session)):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def required() -> bool:
+    """Whether none may be skipped."""
+    return "e2e" in os.environ.get("HOMING_REQUIRE", "").split(",")
+
+
+def scenarios(session: pytest.Session) -> list[pytest.Item]:
+    """All of them that were asked for."""
+    return [item for item in session.items if item.get_closest_marker("e2e")]
