@@ -11,6 +11,12 @@ from support.waiting import until
 
 pytestmark = pytest.mark.browser
 DECIDED = "SELECT 1 FROM homing.outcomes WHERE body LIKE $1"
+CLOCK = '{"id":"x","type":"locations.register","at":1e99,"state":"late","payload":{"name":"x"}}'
+UNREADABLE = [
+    *("{}", "[]", "null", '"null"', "7", "no JSON", '{"type":"locations.register"}', CLOCK),
+    '{"id":"x","type":"locations.register","at":5,"state":"late"}',
+    '{"id":"x","type":"locations.rename","at":5,"state":"failed","outcome":{}}',
+]
 SPOIL = "UPDATE locations.locations SET category = $2 WHERE name = $1"
 
 
@@ -66,3 +72,25 @@ async def test_a_cursor_that_is_not_known_any_more_loses_nothing(page: Page, up:
     await page.route("**/api/outcomes/stream*", of_another_database)
     await page.goto("/locations")
     await expect(page.locator(".toast").filter(has_text=f"“{name}” is ready now.")).to_be_visible()
+
+
+async def test_what_is_kept_and_cannot_be_read_is_dropped(page: Page) -> None:
+    """No record in the browser's storage, whatever is in it, makes the page blank."""
+    name = unused("Lustenau")
+    await register(page, name)
+    await expect_state(page, name, "succeeded")
+    keys = [f"homing.command/{i}" for i in range(len(UNREADABLE))]
+    keep = "(one) => localStorage.setItem(...one)"
+    for key, record in zip([*keys, "homing.command/x"], [*UNREADABLE, CLOCK], strict=True):
+        await page.evaluate(keep, [key, record])
+    for spoilt in ('{"cursor":5,"told":3}', "[]", "7", "no JSON"):
+        for key in ("homing.stream", "homing.options"):
+            await page.evaluate(keep, [key, spoilt])
+        await page.goto("/locations")
+        await expect(page.locator(".rows li").filter(has_text=name)).to_be_visible()
+        await expect(page.locator(".log > li")).to_have_count(1)
+    left = await page.evaluate("(keys) => keys.filter((key) => localStorage.getItem(key))", keys)
+    assert left == []
+    another = unused("Hohenems")
+    await register(page, another)
+    await expect_state(page, another, "succeeded")
