@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import re
+import signal
+
 import pytest
 from playwright.async_api import Page, Route, expect
 
 from support.up import Up
-from support.visiting import expect_state, register, rows, unused
+from support.visiting import entry, expect_state, fill, register, rows, unused
 from support.waiting import until
 
 pytestmark = pytest.mark.browser
@@ -94,3 +99,49 @@ async def test_what_is_kept_and_cannot_be_read_is_dropped(page: Page) -> None:
     another = unused("Hohenems")
     await register(page, another)
     await expect_state(page, another, "succeeded")
+
+
+async def test_a_server_that_hangs_is_not_waited_for_longer_than_asked(page: Page, up: Up) -> None:
+    """The wait is over, no answer: said so. Then it is ready, and took as long as one has waited.
+
+    A server that takes the request and says nothing breaks no connection: only the clock tells.
+    """
+    name = unused("Telfs")
+    await page.goto("/locations/new")
+    await fill(page, name, timeout=1)
+    journey = page.locator(".journey")
+    os.kill(up.facts["pids"]["api"], signal.SIGSTOP)
+    try:
+        await page.get_by_role("button", name="Register", exact=True).click()
+        await expect(journey).to_contain_text("Not sent yet", timeout=4000)
+        await expect_state(page, name, "retrying")
+        await page.get_by_role("link", name="All locations").click()
+        await expect(page.locator(".rows .waiting")).to_contain_text("Not sent yet")
+        await asyncio.sleep(1)
+    finally:
+        os.kill(up.facts["pids"]["api"], signal.SIGCONT)
+    ready = page.locator(".toast").filter(has_text=f"“{name}” is ready now.")
+    await expect(ready).to_be_visible()
+    await expect(entry(page, name)).to_contain_text(re.compile(r"Done in \d(\.\d)? s"))
+
+
+async def test_a_request_without_an_answer_is_sent_again(page: Page, up: Up) -> None:
+    """Cut when no answer comes long after the wait, repeated with its key: one command of it."""
+    name = unused("Wattens")
+    keys: list[str] = []
+
+    async def swallow(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) > 1:
+            await route.continue_()
+
+    await page.route("**/api/commands/*", swallow)
+    await page.goto("/locations/new")
+    await fill(page, name, timeout=0)
+    await page.get_by_role("button", name="Register", exact=True).click()
+    await expect_state(page, name, "sending")
+    await expect_state(page, name, "retrying")
+    await expect(page.locator(".journey")).to_contain_text("Not sent yet")
+    await expect(entry(page, name)).to_have_attribute("data-state", "succeeded", timeout=25_000)
+    assert len(set(keys)) == 1
+    assert len(keys) == 2

@@ -14,14 +14,11 @@ export function tellOutcomes(client, toasts, atForm) {
   const isAtForm = ({ id }) => atForm.has(id);
 
   client.on("pending", ({ entry }) => {
-    if (isAtForm(entry)) return toasts.say("It will be available shortly. You can go on, we will tell you here.");
-    const sent = entry.commandId;
-    toasts.show({
-      id: entry.id,
-      state: entry.state,
-      text: sent ? `${describe(entry)}: it will be available shortly.` : `${describe(entry)}: not sent yet.`,
-      note: sent ? "You can go on, we will tell you here." : "The server does not answer. It is kept in this browser and sent again.",
-    });
+    const { id, state, commandId: sent } = entry;
+    const text = `${describe(entry)}: ${sent ? "it will be available shortly" : "not sent yet"}.`;
+    const note = sent ? "You can go on, we will tell you here." : "The server does not answer. It is kept in this browser and sent again.";
+    if (isAtForm(entry)) toasts.say(`${text} ${note}`);
+    else toasts.show({ id, state, text, note });
   });
   client.on("outcome", ({ entry, mine }) => {
     const leads = isAtForm(entry) && !entry.wasLate; // the form goes there itself
