@@ -145,3 +145,43 @@ async def test_a_request_without_an_answer_is_sent_again(page: Page, up: Up) -> 
     await expect(entry(page, name)).to_have_attribute("data-state", "succeeded", timeout=25_000)
     assert len(set(keys)) == 1
     assert len(keys) == 2
+
+
+async def test_what_is_told_replaces_that_it_is_on_its_way(page: Page) -> None:
+    """No message says “on its way” beside the one that says what came of it."""
+    toasts = page.locator(".toast")
+    names = [unused("Zirl"), unused("Axams")]
+    for name in names:
+        await register(page, name, timeout=0, delay=5)
+        await expect_state(page, name, "late")
+    await page.reload()
+    await expect(toasts).to_have_count(1)
+    await expect(toasts).to_contain_text("2 commands are still on their way.")
+    for name in names:
+        await expect(toasts.filter(has_text=f"“{name}” is ready now.")).to_be_visible()
+    await expect(toasts).to_have_count(2)
+    for count in (1, 2):
+        for name in [unused("Völs") for _ in range(count)]:
+            await register(page, name, timeout=0, delay=5)
+            await expect_state(page, name, "late")
+        await page.goto("about:blank")
+        await page.context.clear_cookies()
+        await page.goto("/locations")
+        await expect(toasts.filter(has_text="outcome unknown")).to_have_count(count)
+        await expect(toasts).to_have_count(count)
+
+
+async def test_a_long_name_leaves_the_screen_free(page: Page) -> None:
+    """On a phone its message has a few lines, and lies below the sheet of the activity."""
+    await page.set_viewport_size({"width": 360, "height": 640})
+    name = unused("Kematen").ljust(200, "w")
+    await register(page, name)
+    toast = page.locator(".toast")
+    await expect(toast).to_be_visible()
+    box = await toast.bounding_box()
+    assert box is not None
+    assert box["height"] < 640 / 4
+    await page.get_by_role("button", name="Activity").click()
+    centre = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    on_top = "([x, y]) => !document.elementFromPoint(x, y).closest('.toast')"
+    await page.wait_for_function(on_top, arg=centre)

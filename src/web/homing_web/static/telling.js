@@ -37,10 +37,13 @@ export function tellOutcomes(client, toasts, atForm) {
  * @param {ReturnType<typeof import("./toasts.js").createToasts>} toasts
  */
 export function tellPending(client, toasts) {
-  const [entry, ...others] = client.ledger.open();
+  const open = client.ledger.open();
+  const [entry, other] = open;
   if (!entry) return;
-  if (others.length) toasts.show({ id: "pending", state: "late", text: `${others.length + 1} commands are still on their way.`, note: "You are told here when they are home." });
-  else toasts.show({ id: entry.id, state: "late", text: `${describe(entry)}: still on its way.`, note: "You are told here when it is home." });
+  const text = other ? `${open.length} commands are still on their way.` : `${describe(entry)}: still on its way.`;
+  toasts.show({ id: other ? "pending" : entry.id, state: "late", text, note: "What comes of it is told here." });
+  const ids = new Set(open.map(({ id }) => id));
+  client.ledger.watch(() => client.ledger.open().some(({ id }) => ids.has(id)) || toasts.drop("pending"));
 }
 
 /** @param {Entry} entry @param {boolean} mine @param {boolean} leads @returns {import("./toasts.js").Toast} */
