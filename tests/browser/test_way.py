@@ -102,6 +102,27 @@ async def test_a_rule_is_said_before_anything_is_sent(page: Page) -> None:
     assert "POST" not in sent
 
 
+async def test_a_character_is_one_however_it_is_stored(page: Page) -> None:
+    """200 of any script fit into a name, as the rule says and the server counts; no more do."""
+    name = unused("Ybbs").ljust(201, "🏔")
+    await register(page, name)
+    await expect(page.get_by_text("At most 200 characters.")).to_be_visible()
+    await expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    await page.get_by_label("Name", exact=True).fill(name[:200])
+    await page.get_by_role("button", name="Register", exact=True).click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(name[:200])
+
+
+async def test_a_category_that_there_is_not_is_none(page: Page) -> None:
+    """An address with an unknown category lists all."""
+    name = unused("Melk")
+    await register(page, name)
+    await expect_state(page, name, "succeeded")
+    await page.goto("/locations?category=Nope")
+    await expect(page.locator(".rows li").filter(has_text=name)).to_be_visible()
+    await expect(page.locator(".chips [aria-current]")).to_have_text("All")
+
+
 async def test_a_reload_while_it_is_pending_loses_nothing(page: Page) -> None:
     """What is still on its way is said after the reload, and later that it is ready."""
     name = unused("Ried")

@@ -23,7 +23,11 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 # Comments and white space help those who read the source, and are a third of its bytes.
-_SQUEEZED: dict[str, Callable[[str], str]] = {".js": rjsmin.jsmin, ".css": rcssmin.cssmin}
+_SQUEEZED: dict[str, Callable[[str], str]] = {
+    ".css": rcssmin.cssmin,
+    ".html": lambda text: re.sub(r"^ +", "", text, flags=re.MULTILINE),
+    ".js": rjsmin.jsmin,
+}
 # The page's own routes, with the module that shows each; every other path gets the same shell with
 # a 404, and the page says so.
 _ROUTES = (

@@ -28,6 +28,10 @@ export { Problem, isOpen };
 const ORPHANED_MS = 5000;
 /** For so long an outcome may be ahead of the response that says whose it is. */
 const EARLY_MS = 10_000;
+/** For so long no answer is no news, even if nobody wants to wait. */
+const PATIENCE_MS = 1500;
+/** So long after the wait a request is given up; repeated with its key it is still one command. */
+const LIMIT_MS = 15_000;
 
 /**
  * Events, each with one object:
@@ -106,8 +110,10 @@ export function createClient({ base = "/api", storage = safeStorage(), name = "h
     return new Promise((resolve, reject) => {
       carried.set(entry.id, { resumed, timeIsUp: false, resolve });
       // In the response the server says when the time is up; then this one is for its silence.
-      const ms = (entry.timeout ?? 0) * 1000 + (entry.wait === "response" ? 1500 : 0);
-      setTimeout(() => late(entry.id), Math.max(0, entry.at + ms - Date.now()));
+      const ms = (entry.timeout ?? 0) * 1000 + (entry.wait === "response" ? PATIENCE_MS : 0);
+      const inMs = Math.max(0, entry.at + ms - Date.now());
+      setTimeout(() => late(entry.id), inMs);
+      setTimeout(() => late(entry.id, true), Math.max(inMs, PATIENCE_MS));
       send(entry, resumed).catch((problem) => {
         carried.delete(entry.id);
         const refused = ledger.note(entry.id, { state: "refused", detail: problem.message });
@@ -134,6 +140,7 @@ export function createClient({ base = "/api", storage = safeStorage(), name = "h
     ledger.forget(commandId); // its outcome was so early that it has an entry of its own
     const outcome = answer.status === "pending" ? early.get(commandId) : answer;
     early.delete(commandId);
+    if (!carried.has(entry.id)) return; // the outcome was ahead of this answer
     if (outcome && !follower.tell(outcome)) deliver(outcome);
     else if (!outcome && (entry.wait === "response" || carried.get(entry.id)?.timeIsUp)) late(entry.id);
   }
@@ -144,7 +151,7 @@ export function createClient({ base = "/api", storage = safeStorage(), name = "h
     const headers = { "Content-Type": "application/json", "Idempotency-Key": id };
     if (wait === "response" && !resumed) headers.Prefer = `wait=${timeout}`;
     if (delay) headers["Homing-Demo-Delay"] = String(delay);
-    const options = { method: "POST", headers, body: JSON.stringify(payload) };
+    const options = { method: "POST", headers, body: JSON.stringify(payload), signal: AbortSignal.timeout((timeout ?? 0) * 1000 + LIMIT_MS) };
     try {
       return await ask(`${base}/commands/${encodeURIComponent(type)}`, options);
     } catch (problem) {
@@ -169,22 +176,23 @@ export function createClient({ base = "/api", storage = safeStorage(), name = "h
     const known = ledger.byCommand(commandId) ?? { id: commandId, at: accepted, type, payload: outcome.data };
     const { resolve, resumed = true } = carried.get(known.id) ?? {};
     // What came while nobody waited took as long as the servers say.
-    const tookMs = resumed ? Date.parse(timeline.decided_at) - accepted : Date.now() - known.at;
+    const tookMs = resumed ? (known.tookMs ?? Date.parse(timeline.decided_at) - accepted) : Date.now() - known.at;
     const detail = error?.detail || error?.title || "";
     carried.delete(known.id);
-    const entry = ledger.note(known.id, { tookMs, ...known, commandId, key, state, detail, outcome });
+    const entry = ledger.note(known.id, { ...known, tookMs, commandId, key, state, detail, outcome });
     emit("outcome", { entry, outcome, mine: !resumed });
     resolve?.(outcome);
   }
 
-  /** The time is up. @param {string} id */
-  function late(id) {
+  /** The time is up. @param {string} id @param {boolean} [hung] that there is no answer by now tells enough */
+  function late(id, hung) {
     const mine = carried.get(id);
     const entry = ledger.find(id);
-    if (!mine || !entry || entry.wasLate || !isOpen(entry)) return;
+    if (!mine || !entry || entry.state === "late" || !isOpen(entry)) return;
     mine.timeIsUp = true;
-    if (entry.state === "sending") return; // said as soon as it is known how far it came
+    if (entry.state === "sending" && !hung) return; // said as soon as it is known how far it came
     const state = entry.commandId ? "late" : "retrying";
+    if (entry.wasLate && state === entry.state) return;
     const noted = ledger.note(id, { state, wasLate: true });
     emit("pending", { entry: noted });
     mine.resolve({ status: "pending", command_id: entry.commandId });

@@ -29,6 +29,8 @@ export class Problem extends Error {
   }
 }
 
+/** A server that hangs breaks no connection. What may take longer brings a signal of its own. */
+const LIMIT_MS = 15_000;
 const NO_ANSWER = { title: "No answer", detail: "The server does not answer." };
 
 /**
@@ -40,7 +42,7 @@ const NO_ANSWER = { title: "No answer", detail: "The server does not answer." };
 export async function ask(url, options) {
   let response, text;
   try {
-    response = await fetch(url, { credentials: "same-origin", ...options });
+    response = await fetch(url, { credentials: "same-origin", signal: AbortSignal.timeout(LIMIT_MS), ...options });
     text = await response.text();
   } catch {
     throw new Problem(0, NO_ANSWER);

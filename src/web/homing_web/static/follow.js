@@ -101,8 +101,11 @@ export function createFollower({ base, name, storage, session, renew, waiting, e
  * @param {Storage | undefined} storage
  */
 function createMemory(key, storage) {
+  const found = recall(storage, key);
+  // Else as in a first visit: the cursor has to pass as a header.
+  const sound = /^[!-~]*$/.test(found?.cursor) && Array.isArray(found?.told);
   /** @type {{owner: string, cursor: string, told: string[]}} */
-  const kept = { owner: "", cursor: "", told: [], ...recall(storage, key) };
+  const kept = sound ? found : { owner: "", cursor: "", told: [] };
   const told = new Set(kept.told);
 
   return {

@@ -27,7 +27,7 @@ function field(name, text, rule, control) {
 
 /** @param {string} [value] @param {string} [text] */
 export function nameField(value, text = "Name") {
-  const input = h("input", { type: "text", required: true, maxlength: NAME_MAX, autocomplete: "off", value });
+  const input = h("input", { type: "text", required: true, data: { max: NAME_MAX }, autocomplete: "off", value });
   return field("name", text, `1 to ${NAME_MAX} characters; no other location on the map has it.`, input);
 }
 
@@ -40,7 +40,7 @@ export function categoryField(value) {
 
 /** @param {string} [value] */
 export function descriptionField(value) {
-  const text = h("textarea", { rows: 3, maxlength: DESCRIPTION_MAX }, value);
+  const text = h("textarea", { rows: 3, data: { max: DESCRIPTION_MAX } }, value);
   return field("description", "Description", `May stay empty; at most ${DESCRIPTION_MAX.toLocaleString("en")} characters.`, text);
 }
 
@@ -76,6 +76,8 @@ export function localErrors(form) {
   const errors = {};
   for (const control of /** @type {Iterable<HTMLInputElement>} */ (/** @type {unknown} */ (form.elements))) {
     if (control.required && !control.value.trim()) errors[control.name] = MISSING[control.name] ?? "Say for how many seconds.";
+    // As the server counts, which `maxlength` does not: an emoji is one character.
+    else if ([...control.value].length > Number(control.dataset.max)) errors[control.name] = `At most ${control.dataset.max} characters.`;
     else if (control.willValidate && !control.validity.valid) errors[control.name] = control.validationMessage;
   }
   return errors;

@@ -39,6 +39,12 @@ const OPEN = ["sending", "retrying", "accepted", "late"];
 /** @param {Entry} entry */
 export const isOpen = (entry) => OPEN.includes(entry.state);
 
+/** Whether it is what this page has written: other versions and other hands write there, too. @param {any} entry @param {string} id */
+function isSound(entry, id) {
+  if (entry?.id !== id || typeof entry.type !== "string" || !(Math.abs(entry.at) < 8e15)) return false;
+  return isOpen(entry) ? entry.payload : !entry.outcome || (entry.outcome.actions?.find && entry.outcome.timeline);
+}
+
 /**
  * @param {string} name
  * @param {Storage | undefined} storage
@@ -62,8 +68,10 @@ export function createLedger(name, storage) {
   /** @param {string} key */
   function load(key) {
     const entry = recall(storage, key);
-    if (entry) entries.set(key.slice(prefix.length), entry);
-    return entry;
+    const id = key.slice(prefix.length);
+    if (isSound(entry, id)) entries.set(id, entry);
+    else storage?.removeItem(key); // who reads it would stumble at every visit
+    return isSound(entry, id);
   }
 
   /** @param {Entry} [entry] */

@@ -32,7 +32,7 @@ export function describe(entry) {
   const { type, payload, outcome } = entry;
   const about = label(entry);
   if (type === REGISTER) return `Register ${about}`;
-  if (type === RENAME) return `Rename ${about} to “${(payload ?? outcome.data).name}”`;
+  if (type === RENAME) return `Rename ${about} to “${payload?.name ?? outcome?.data?.name}”`;
   if (type === MOVE) return `Move ${about} to ${payload?.category ?? outcome?.data?.category}`;
   return type === CLOSE ? `Close ${about}` : type;
 }
@@ -66,7 +66,7 @@ export function listAddress({ category, name }) {
 /** Whether a place belongs into the list. @param {Filter} filter @param {Pick<Location, "name" | "category"> & {closed_at?: string | null}} location */
 export function isListed({ category, name }, location) {
   if (location.closed_at || (category && location.category !== category)) return false;
-  return location.name.toLowerCase().startsWith(name.toLowerCase());
+  return `${location.name}`.toLowerCase().startsWith(name.toLowerCase());
 }
 
 /** Both the page's path and, below the API, the query's. @param {string} id */

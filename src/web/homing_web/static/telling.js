@@ -14,14 +14,11 @@ export function tellOutcomes(client, toasts, atForm) {
   const isAtForm = ({ id }) => atForm.has(id);
 
   client.on("pending", ({ entry }) => {
-    if (isAtForm(entry)) return toasts.say("It will be available shortly. You can go on, we will tell you here.");
-    const sent = entry.commandId;
-    toasts.show({
-      id: entry.id,
-      state: entry.state,
-      text: sent ? `${describe(entry)}: it will be available shortly.` : `${describe(entry)}: not sent yet.`,
-      note: sent ? "You can go on, we will tell you here." : "The server does not answer. It is kept in this browser and sent again.",
-    });
+    const { id, state, commandId: sent } = entry;
+    const text = `${describe(entry)}: ${sent ? "it will be available shortly" : "not sent yet"}.`;
+    const note = sent ? "You can go on, we will tell you here." : "The server does not answer. It is kept in this browser and sent again.";
+    if (isAtForm(entry)) toasts.say(`${text} ${note}`);
+    else toasts.show({ id, state, text, note });
   });
   client.on("outcome", ({ entry, mine }) => {
     const leads = isAtForm(entry) && !entry.wasLate; // the form goes there itself
@@ -40,10 +37,13 @@ export function tellOutcomes(client, toasts, atForm) {
  * @param {ReturnType<typeof import("./toasts.js").createToasts>} toasts
  */
 export function tellPending(client, toasts) {
-  const [entry, ...others] = client.ledger.open();
+  const open = client.ledger.open();
+  const [entry, other] = open;
   if (!entry) return;
-  if (others.length) toasts.show({ id: "pending", state: "late", text: `${others.length + 1} commands are still on their way.`, note: "You are told here when they are home." });
-  else toasts.show({ id: entry.id, state: "late", text: `${describe(entry)}: still on its way.`, note: "You are told here when it is home." });
+  const text = other ? `${open.length} commands are still on their way.` : `${describe(entry)}: still on its way.`;
+  toasts.show({ id: other ? "pending" : entry.id, state: "late", text, note: "What comes of it is told here." });
+  const ids = new Set(open.map(({ id }) => id));
+  client.ledger.watch(() => client.ledger.open().some(({ id }) => ids.has(id)) || toasts.drop("pending"));
 }
 
 /** @param {Entry} entry @param {boolean} mine @param {boolean} leads @returns {import("./toasts.js").Toast} */

@@ -43,7 +43,7 @@ export function createToasts(box, voice) {
     if (state === "succeeded") fade(element);
   }
 
-  return { show, say, clear: () => box.childElementCount > 0 && [box.replaceChildren()] };
+  return { show, say, drop: (/** @type {string} */ id) => find(id)?.remove(), clear: () => box.childElementCount > 0 && [box.replaceChildren()] };
 }
 
 /** Good news leaves by itself, but not while one reads it or looks elsewhere. @param {HTMLElement} element */

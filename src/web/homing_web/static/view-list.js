@@ -22,7 +22,7 @@ import { locationRow, waitingRow } from "./rows.js";
 export function createListView(client) {
   return ({ query, left }) => {
     /** @type {Filter} */
-    const filter = { category: query.get("category"), name: query.get("name") ?? "" };
+    const filter = { category: CATEGORIES.find((one) => one === query.get("category")) ?? null, name: query.get("name") ?? "" };
     const rows = h("ul.rows");
     const notice = h("div");
     const more = h("button", { type: "button", class: "quiet more", hidden: true, onclick: () => readMore() }, "More");
