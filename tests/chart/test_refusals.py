@@ -23,6 +23,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"settings": {"HOMING_NATS_URL": "nats://u:p@x"}}, r"is a secret"),
     ({"api": {"settings": {"HOMING_SESSION_KEYS": "x"}}}, r"is a secret"),
     ({"api": {"settings": {"PATH": "x"}}}, r"PATH"),
+    ({"settings": {"HOMING_PARTITIONS": "32"}}, r"by the value partitions"),
+    ({"web": {"settings": {"HOMING_INTERNAL_PORT": "1"}}}, r"set by the chart itself"),
     ({"stream": {"maxBytes": 64424509440}}, r"maxFileStoreBytes"),
     ({"stream": {"replicas": 3}}, r"nats\.enabled=false"),
     ({"api": {"replicas": 20}}, r"max_connections"),

@@ -42,9 +42,10 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture(autouse=True)
 async def story(request: pytest.FixtureRequest, release: Release) -> AsyncIterator[None]:
-    """Tell what the cluster looks like when a test fails."""
+    """Tell what the cluster looks like when a test fails; no process may have ended by itself."""
     failed = request.session.testsfailed
     yield
+    assert await release.restarts() == {}
     if request.session.testsfailed > failed:
         sys.stderr.write(await release.story())
 

@@ -72,6 +72,14 @@ class Release:
         jobs = "batch.kubernetes.io/job-name"
         return {pod.metadata.uid: pod for pod in found if jobs not in pod.labels}
 
+    async def restarts(self) -> dict[str, int]:
+        """How often a container of a pod that is there now was started again, if it was."""
+        counts = {
+            pod.name: sum(one["restartCount"] for one in pod.status.get("containerStatuses", ()))
+            for pod in (await self.pods()).values()
+        }
+        return {name: count for name, count in counts.items() if count}
+
     async def kill(self, component: str, *, grace_seconds: int | None = None) -> None:
         """Delete every pod of a component; return when others are ready in their place."""
         before = await self.pods(component)

@@ -21,7 +21,10 @@ PREFIX = "HOMING_"
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Partitions = Annotated[int, Meta(ge=1, le=4096)]
 NatsUrl = Annotated[str, Meta(pattern=r"^(nats|tls|wss?)://[^\s]+\Z")]
-PostgresUrl = Annotated[str, Meta(pattern=r"^postgres(ql)?://[^\s]+\Z")]
+# A password with a `/` or an `@` is to be percent-encoded: drivers take a part of it for the host.
+PostgresUrl = Annotated[
+    str, Meta(pattern=r"^postgres(ql)?://([^\s/?#@:]*(:[^\s/?#@]*)?@)?[^\s/?#@]*([/?]\S*)?\Z")
+]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/][^\s]*\Z")]
 Switch = Literal["on", "off"]
 S = TypeVar("S", bound="Logging")

@@ -22,7 +22,14 @@ from homing.storage.database import Connection, Database
 log = get(__name__)
 HOMING = "homing"
 LOCK = 0x484F4D49  # "HOMI"
-UNDEFINED_TABLE, UNDEFINED_SCHEMA = "42P01", "3F000"
+# The last is what a role is told that has no rights yet: they are granted after the migrations.
+NOTHING_THERE = ("42P01", "3F000", "42501")
+_WITHOUT_RIGHTS = """
+SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND n.nspname = ANY($1::text[])
+  AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
+LIMIT 1
+"""
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LEDGER = """
 CREATE SCHEMA IF NOT EXISTS homing;
@@ -72,18 +79,23 @@ async def migrate_schema(
 
 
 async def check_schema(database: Database, domains: Mapping[str, Traversable]) -> None:
-    """Raises `NotMigrated` unless every migration of this version has been applied."""
+    """Raises `NotMigrated` unless every migration of this version was applied, and rights granted.
+
+    Each role's grants are one transaction, so that one right of a table stands for all.
+    """
     try:
         rows = await database.fetch("SELECT schema, version FROM homing.schema_migrations")
     except Exception as error:
-        if getattr(error, "sqlstate", "") in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
-            raise NotMigrated("the database is empty") from error
+        if getattr(error, "sqlstate", "") in NOTHING_THERE:
+            raise NotMigrated(f"the database is empty, or nothing is granted: {error}") from error
         raise
     known = {(row[0], row[1]) for row in rows}
     for schema, folder in all_schemas(domains):
         for migration in read_migrations(folder):
             if (schema, migration.version) not in known:
                 raise NotMigrated(f"{schema}/{migration.version:04}_{migration.title} is missing")
+    for row in await database.fetch(_WITHOUT_RIGHTS, sorted(domains)):
+        raise NotMigrated(f"this role may not read {row[0]} yet")
 
 
 def all_schemas(domains: Mapping[str, Traversable]) -> Iterable[tuple[str, Traversable]]:
