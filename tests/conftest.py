@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser, async_playwright
 
 from support.place import Place, Servers, fresh_place, open_folder, running_servers
 from support.up import Up
+from support.visiting import CHROMIUM_OPTIONS
 
 # The domain that only tests have is found like every other: as a distribution on the path.
 sys.path.insert(0, str(Path(__file__).parent / "support" / "tally"))
@@ -41,6 +43,15 @@ def up() -> Iterator[Up]:
     finally:
         started.clean_up()
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Headless Chromium."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(**CHROMIUM_OPTIONS)
+        yield browser
+        await browser.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

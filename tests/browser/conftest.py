@@ -7,20 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
 from support.place import open_folder
 from support.up import Up
-from support.visiting import CHROMIUM_OPTIONS, Manners, Visit
-
-
-@pytest.fixture(scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """Headless Chromium."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(**CHROMIUM_OPTIONS)
-        yield browser
-        await browser.close()
+from support.visiting import Manners, Visit
 
 
 @pytest.fixture

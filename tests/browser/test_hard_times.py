@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import signal
@@ -117,12 +116,11 @@ async def test_a_server_that_hangs_is_not_waited_for_longer_than_asked(page: Pag
         await expect_state(page, name, "retrying")
         await page.get_by_role("link", name="All locations").click()
         await expect(page.locator(".rows .waiting")).to_contain_text("Not sent yet")
-        await asyncio.sleep(1)
     finally:
         os.kill(up.facts["pids"]["api"], signal.SIGCONT)
     ready = page.locator(".toast").filter(has_text=f"“{name}” is ready now.")
     await expect(ready).to_be_visible()
-    await expect(entry(page, name)).to_contain_text(re.compile(r"Done in \d(\.\d)? s"))
+    await expect(entry(page, name)).to_contain_text(re.compile(r"Done in [1-9](\.\d)? s"))
 
 
 async def test_a_request_without_an_answer_is_sent_again(page: Page, up: Up) -> None:

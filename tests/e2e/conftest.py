@@ -7,10 +7,8 @@ import sys
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, async_playwright
 
 from support.release import Release
-from support.visiting import CHROMIUM_OPTIONS
 
 ran: set[str] = set()
 
@@ -29,15 +27,6 @@ async def release() -> AsyncIterator[Release]:
 async def url(release: Release) -> str:
     """The origin to open."""
     return await release.url()
-
-
-@pytest.fixture(scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """Headless Chromium."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(**CHROMIUM_OPTIONS)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture(autouse=True)

@@ -150,13 +150,13 @@ async def test_resume_goes_on_at_another_replica(world: World, me: httpx.AsyncCl
 async def test_waiting_asks_for_what_may_have_come_before(
     world: World, me: httpx.AsyncClient
 ) -> None:
-    """One's own ids are answered from the store; another owner's are ignored."""
+    """One's own ids are answered from the store; another owner's, and no ids, are ignored."""
     mine = await submit(me, "Mine")
     await outcome_of(me, mine["links"]["status"])
     async with world.session() as other:
         theirs = await submit(other, "Theirs")
         await outcome_of(other, theirs["links"]["status"])
-    ids = f"{theirs['command_id']},{mine['command_id']}"
+    ids = f"zz,{theirs['command_id']},{mine['command_id']}"
     # The horizon goes past both only with later transactions; a fresh stream has no cursor.
     async with listening(me, f"/api/outcomes/stream?waiting={ids}") as stream:
         marker = await submit(me, "Marker")

@@ -212,7 +212,6 @@ async def test_a_body_without_an_end_is_cut(world: World) -> None:
         ("/api/commands/0190a1b2-0000-7000-8000-000000000000/events?timeout=-1", 422, "timeout"),
         ("/api/commands/0190a1b2-0000-7000-8000-000000000000/events?timeout=nan", 422, "timeout"),
         ("/api/outcomes?after=zz", 422, "after"),
-        ("/api/outcomes/stream?waiting=zz", 404, None),
     ],
 )
 async def test_a_bad_parameter_is_named(
