@@ -26,10 +26,12 @@ from homing_api.wrapping import Asked, Wrapped, wrap
 from homing_reactor.applying import Applier
 from homing_reactor.deciding import Decider
 from homing_reactor.forming import Caps
+from homing_reactor.gate import Gate
 from homing_reactor.held import Held, Surroundings
 from homing_reactor.intake import Intake
-from homing_reactor.lane import Lane
+from homing_reactor.lane import Lane, Shared
 from homing_reactor.lease import Lease
+from homing_reactor.pace import Costs, Pace
 
 PARTITIONS = 8
 INCARNATION = 1
@@ -86,23 +88,30 @@ async def running_reactor(broker: MemoryBroker, store: MemoryStore) -> AsyncIter
     """A reactor that holds everything, from where the store says that it is applied."""
     registry, lease, stopping = load(), Lease(LEASE_SECONDS), asyncio.Event()
     lease.renewed(time.monotonic())
-    lane: Lane
+    lanes: list[Lane]
+
+    def kick() -> None:
+        for lane in lanes:
+            lane.kick()
+
     intake = Intake(registry, PARTITIONS, demo=False)
-    around = Surroundings(broker, intake, lease, lambda: lane.kick())
+    around = Surroundings(broker, intake, lease, kick)
     held = [
         Held(number, store.hold(number), row.checkpoint, row.checkpoint_at, around)
         for number, row in store.partitions.items()
     ]
     applier = Applier(store, registry, Decider(INCARNATION))
-    lane = Lane(applier, broker, lease, CAPS, lambda: held)
+    shared = Shared(lambda: held, kick, broker, store, lease, Costs(), Gate(), 2.0)
+    lanes = [Lane(applier, shared, Pace(CAPS), aside=aside) for aside in (False, True)]
     async with asyncio.TaskGroup() as group:
-        group.create_task(lane.run(stopping))
+        for lane in lanes:
+            group.create_task(lane.run(stopping))
         for one in held:
             group.create_task(one.run())
         try:
             yield
         finally:
             stopping.set()
-            lane.kick()
+            kick()
             for one in held:
                 one.stop()

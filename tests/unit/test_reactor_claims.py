@@ -220,7 +220,7 @@ def test_what_is_asked_for_only_because_a_claim_was_lost_is_not_inserted_afterwa
     with pytest.raises(ClaimsUnforeseen) as raised:
         apply(stored, (1, task(3, "b", "register", "v")), *twice)
     assert raised.value.partitions == {3}
-    assert judge(raised.value) is Verdict.ALONE
+    assert judge(raised.value, 2.0) is Verdict.ALONE
     assert stored == table(other="y")
     assert apply_all(stored, *twice) == ["taken", "succeeded"]
 

@@ -15,8 +15,10 @@ from homing.outcome import now
 from homing_reactor.applying import Applied
 from homing_reactor.deciding import Plan
 from homing_reactor.forming import Batch, Caps
+from homing_reactor.gate import Gate
 from homing_reactor.intake import Task, Waiting
-from homing_reactor.lane import Lane
+from homing_reactor.lane import Lane, Shared
+from homing_reactor.pace import Costs, Pace
 from homing_reactor.suspicion import Suspicion
 
 
@@ -30,6 +32,8 @@ class Partition:
     checkpoint: int = 0
     open: bool = True
     open_after_round: bool = True
+    deadly: bool = False
+    served_at: float = 0.0
     suspicion: Suspicion = field(default_factory=Suspicion)
 
     def take(self, count: int) -> list[Task]:
@@ -86,12 +90,21 @@ async def test_a_partition_whose_claims_cannot_be_foreseen_goes_on_alone_until_i
 
     announcer: Any = SimpleNamespace(outcomes=nothing, applied=nothing)
     lease: Any = SimpleNamespace(left=1.0)
-    lane = Lane(applier, announcer, lease, Caps(100, 1 << 20), lambda: held)
-    running = asyncio.create_task(lane.run(done))
-    async with asyncio.timeout(5):
+    records: Any = SimpleNamespace()
+    lanes: list[Lane] = []
+
+    def kick() -> None:
+        for lane in lanes:
+            lane.kick()
+
+    shared = Shared(lambda: held, kick, announcer, records, lease, Costs(), Gate(), 2.0)
+    pace = Pace(Caps(100, 1 << 20))
+    lanes += [Lane(applier, shared, pace, aside=aside) for aside in (False, True)]
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        for lane in lanes:
+            group.create_task(lane.run(done))
         await done.wait()
-        lane.kick()
-        await running
+        kick()
     assert applier.rounds[0] == {0: 8, 1: 5}
     assert {1: 5} in applier.rounds[1:3]
     assert [sizes for sizes in applier.rounds if sizes == {0: 1}] == [{0: 1}] * 8

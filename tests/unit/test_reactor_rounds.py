@@ -15,8 +15,8 @@ from homing.outcome import decode_outcome, now
 from homing.partition import partition_of, subject_of
 from homing.registry import load
 from homing_reactor.deciding import Decider
-from homing_reactor.forming import Caps, form
-from homing_reactor.intake import Intake, Task, Waiting
+from homing_reactor.forming import Caps, form_aside, form_merged
+from homing_reactor.intake import Fault, Intake, Task, Waiting
 from homing_reactor.suspicion import Suspicion
 
 PARTITIONS = 64
@@ -57,7 +57,9 @@ def read(made: Envelope, *, sequence: int = 1, age: float = 0.0, demo: bool = Fa
     return Intake(load(), PARTITIONS, demo=demo).read(partition, message)
 
 
-def decide(*tasks: Task, known: dict[str, str] | None = None, condemned: str | None = None) -> Any:
+def decide(
+    *tasks: Task, known: dict[str, str] | None = None, condemned: Fault | None = None
+) -> Any:
     """The plan of a round of these tasks."""
     numbered = [(0, task) for task in tasks]
     return Decider(incarnation=1).decide(numbered, known or {}, {}, condemned)
@@ -91,6 +93,14 @@ def test_a_known_command_is_skipped_and_one_with_another_payload_is_a_dead_lette
     conflict = decide(read(made), known={made.id: "x" * 22})
     assert conflict.outcomes == []
     assert conflict.dead_letters[0].reason.startswith("idempotency-conflict")
+
+
+def test_a_newer_payload_waits_for_a_newer_reactor_and_an_older_one_is_read() -> None:
+    """Fields that were added since have a default; the domain guide says so."""
+    assert read(envelope(schema_version=2)).wait_seconds > 590
+    plan = decide(read(envelope(schema_version=2), age=601))
+    assert plan.dead_letters[0].reason.startswith("newer-payload")
+    assert decide(read(envelope(schema_version=1))).outcomes[0].status == "succeeded"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +176,7 @@ def test_the_simulated_delay_counts_from_the_streams_time_and_only_in_a_demo() -
 
 def test_a_condemned_command_fails_with_what_the_database_said() -> None:
     """Its state is not touched."""
-    plan = decide(read(envelope()), condemned="[23514] a check")
+    plan = decide(read(envelope()), condemned=Fault("not-applicable", "[23514] a check"))
     assert plan.outcomes[0].status == "failed"
     assert plan.changed == {}
     assert "23514" in plan.dead_letters[0].traceback
@@ -183,10 +193,16 @@ class Partition:
     checkpoint: int = 0
     suspicion: Suspicion = field(default_factory=Suspicion)
     waiting: deque[Waiting] = field(default_factory=deque)
+    deadly: bool = False
+    served_at: float = 0.0
+    types: dict[int, str] = field(default_factory=dict)
+    """By sequence; others have no envelope."""
 
     def __post_init__(self) -> None:
         for sequence in range(1, self.count + 1):
-            task = Task(delivery(sequence, b"x" * 100, "s"), None)
+            kind = self.types.get(sequence)
+            made = envelope(type=kind) if kind else None
+            task = Task(delivery(sequence, b"x" * 100, "s"), made)
             self.waiting.append(Waiting(task, self.due))
 
     def take(self, count: int) -> list[Task]:
@@ -196,8 +212,19 @@ class Partition:
 
 def sizes(partitions: list[Partition], caps: Caps, turn: int = 0) -> dict[int, int]:
     """How many tasks of which partition the next round has."""
-    formed = form(partitions, caps, turn, now=10.0)
+    formed = form_merged(partitions, caps, turn, 10.0, slow)
     return {batch.held.name: len(batch.tasks) for batch in formed.batches}
+
+
+def sizes_aside(partitions: list[Partition]) -> dict[int, int]:
+    """The same of the next round aside."""
+    formed = form_aside(partitions, Caps(200, 1 << 20), 10.0, slow)
+    return {batch.held.name: len(batch.tasks) for batch in formed.batches}
+
+
+def slow(command_type: str) -> bool:
+    """The only type that takes long."""
+    return command_type == "t.slow"
 
 
 def test_a_round_takes_from_every_partition_that_has_something() -> None:
@@ -228,7 +255,7 @@ def test_bytes_are_capped_but_one_command_always_fits() -> None:
 
 def test_what_is_not_due_holds_its_partition_and_no_other() -> None:
     """Order within the partition is kept; the lane knows when to look again."""
-    formed = form([Partition(0, 1, due=12.5)], Caps(200, 1 << 20), 0, now=10.0)
+    formed = form_merged([Partition(0, 1, due=12.5)], Caps(200, 1 << 20), 0, 10.0, slow)
     assert formed.batches == []
     assert formed.wait_seconds == pytest.approx(2.5)
     assert sizes([Partition(0, 1, due=12.5), Partition(1, 1)], Caps(200, 1 << 20)) == {1: 1}
@@ -236,10 +263,35 @@ def test_what_is_not_due_holds_its_partition_and_no_other() -> None:
 
 def test_suspects_have_rounds_of_their_own_in_turn_with_the_others() -> None:
     """A poisoned partition delays the others by its own failed rounds alone."""
-    poisoned = Partition(0, 3, suspicion=Suspicion(width=1, length=1, until=3))
+    poisoned = Partition(0, 3, suspicion=Suspicion(width=2, until=3))
     others = [Partition(1, 3), Partition(2, 3)]
-    assert sizes([poisoned, *others], Caps(200, 1 << 20), turn=1) == {0: 1}
+    assert sizes([poisoned, *others], Caps(200, 1 << 20), turn=1) == {0: 3}
     assert sizes([poisoned, *others], Caps(200, 1 << 20), turn=2) == {1: 3, 2: 3}
+
+
+def test_who_would_hold_up_the_others_is_applied_aside() -> None:
+    """One that stands alone, one whose next command is slow, one that may end its process."""
+    alone = Partition(0, 3, suspicion=Suspicion(width=1, length=2, until=3))
+    sluggish = Partition(1, 3, types={1: "t.slow"})
+    deadly = Partition(2, 3, deadly=True)
+    quick = Partition(3, 3)
+    everybody = [alone, sluggish, deadly, quick]
+    assert sizes(everybody, Caps(200, 1 << 20)) == {3: 3}
+    assert [sizes_aside([one]) for one in everybody] == [{0: 2}, {1: 3}, {2: 1}, {}]
+
+
+def test_a_round_ends_before_a_slow_command() -> None:
+    """What comes before it does not have to wait aside."""
+    assert sizes([Partition(0, 5, types={4: "t.slow"})], Caps(200, 1 << 20)) == {0: 3}
+
+
+def test_aside_the_fewest_tries_go_first_and_then_who_waited_longest() -> None:
+    """None waits for another's tries, and none is forgotten."""
+    tried = Partition(0, 1, suspicion=Suspicion(width=1, tries=2, until=1))
+    others = [Partition(n, 2, suspicion=Suspicion(width=1, length=1, until=2)) for n in (1, 2)]
+    assert sizes_aside([tried, *others]) == {1: 1}
+    assert sizes_aside([tried, *others]) == {2: 1}
+    assert sizes_aside([Partition(3, 70, types={1: "t.slow"})]) == {3: 50}
 
 
 def test_a_suspects_round_ends_where_the_failed_one_ended() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from homing.errors import StorageUnavailable
 from homing.storage import RoundFailed, StatementFailed
-from homing_reactor.failure import Verdict, judge
+from homing_reactor.failure import TookTooLong, Verdict, judge
 from homing_reactor.lease import Lease
 from homing_reactor.sequence import Sequence
 from homing_reactor.share import fair_share
@@ -92,9 +92,14 @@ def failed(state: str, *, certain: bool = True, open_seconds: float = 0.0) -> Ro
         (failed("42P01"), Verdict.BLAME),
         (failed("P0001"), Verdict.BLAME),
         (failed("42501"), Verdict.RETRY),
-        (failed("40001"), Verdict.RETRY),
-        (failed("55P03"), Verdict.RETRY),
-        (failed("57014"), Verdict.RETRY),
+        (failed("40001"), Verdict.ISOLATE),
+        (failed("40P01"), Verdict.ISOLATE),
+        (failed("55P03"), Verdict.LATE),
+        (failed("57014"), Verdict.LATE),
+        (TookTooLong("x"), Verdict.LATE),
+        (failed("25P03"), Verdict.STUCK),
+        (failed("53300"), Verdict.RETRY),
+        (StorageUnavailable("x"), Verdict.RETRY),
         (failed("25006"), Verdict.RETRY),
         (failed(""), Verdict.RETRY),
         (failed("", open_seconds=2.5), Verdict.STUCK),
@@ -105,7 +110,7 @@ def failed(state: str, *, certain: bool = True, open_seconds: float = 0.0) -> Ro
 )
 def test_only_a_commands_own_failures_count_against_it(error: Exception, verdict: Verdict) -> None:
     """All else is Postgres's trouble, and is tried without end."""
-    assert judge(error) is verdict
+    assert judge(error, open_seconds_max=2.0) is verdict
 
 
 def test_a_failed_round_is_halved_until_the_bad_command_stands_alone() -> None:

@@ -6,8 +6,8 @@ anything is decided: nothing of it is written, announced or acknowledged. The ot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from homing.domain import Domain
 from homing.ledger import ClaimsUnforeseen, Ledger
@@ -16,7 +16,7 @@ from homing.storage import FenceRow, RoundStatements, RoundStore
 from homing_reactor.deciding import Decider, Plan, States
 from homing_reactor.forming import Batch
 from homing_reactor.held import Held
-from homing_reactor.intake import Task
+from homing_reactor.intake import Fault, Task
 
 
 class Applied(NamedTuple):
@@ -33,25 +33,48 @@ class Start(NamedTuple):
     tasks: list[tuple[int, Task]]
     known: dict[str, str]
     states: States
-    condemned: str | None
+    condemned: Fault | None
+
+
+class Think(Protocol):
+    """Runs a function to its end, wherever."""
+
+    async def __call__(self, work: Callable[[], Plan], /) -> Plan:
+        """What it returns or raises."""
+
+
+async def at_once(work: Callable[[], Plan], /) -> Plan:
+    """Here and now."""
+    return work()
 
 
 class Applier:
     """Applies rounds."""
 
     def __init__(
-        self, rounds: RoundStore, registry: Registry, decider: Decider, *, check_known: bool = True
+        self,
+        rounds: RoundStore,
+        registry: Registry,
+        decider: Decider,
+        think: Think = at_once,
+        *,
+        check_known: bool = True,
     ) -> None:
-        """`check_known` is switched off only by tests: the check hides a broken fence."""
+        """`think` runs what the domain decides, which may take long.
+
+        `check_known` is switched off only by tests: the check hides a broken fence.
+        """
         self._rounds = rounds
         self._registry = registry
         self._decider = decider
+        self._think = think
         self._check_known = check_known
 
-    async def apply(self, batches: Sequence[Batch[Held]], condemned: str | None) -> Applied:
+    async def apply(self, batches: Sequence[Batch[Held]], condemned: Fault | None) -> Applied:
         """Apply a round.
 
-        Raises `RoundFailed`, `ClaimsUnforeseen`, or whatever our own code raised; then nothing is.
+        Raises `RoundFailed`, `ClaimsUnforeseen`, `TookTooLong`, or whatever our own code raised;
+        then nothing of it is applied.
         """
         async with self._rounds.transaction() as transaction:
             ours = await transaction.fence([_fence(batch) for batch in batches])
@@ -68,7 +91,7 @@ class Applier:
         self,
         transaction: RoundStatements,
         tasks: list[tuple[int, Task]],
-        condemned: str | None,
+        condemned: Fault | None,
     ) -> Start:
         ids = [task.envelope.id for _, task in tasks if task.envelope]
         known = await transaction.known(ids) if self._check_known else {}
@@ -81,11 +104,11 @@ class Applier:
     async def _decide(self, transaction: RoundStatements, start: Start) -> tuple[Plan, Ledger]:
         existing = [(name, key) for name, states in start.states.items() for key in states]
         ledger = Ledger(await transaction.load_claims(existing))
-        plan = self._decider.decide(*start, ledger)
+        plan = await self._think(lambda: self._decider.decide(*start, ledger))
         won = await transaction.claim(ledger.asked)
         if lost := ledger.asked.keys() - won:
-            ledger = ledger.after_losing(lost)
-            plan = self._decider.decide(*start, ledger)
+            ledger = again = ledger.after_losing(lost)
+            plan = await self._think(lambda: self._decider.decide(*start, again))
             if ledger.unforeseen:
                 raise ClaimsUnforeseen(ledger.unforeseen)
         return plan, ledger

@@ -7,6 +7,7 @@ order of tasks is the order of the stream.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,8 @@ class Plan:
     types: list[tuple[str, str]] = field(default_factory=list)
     """(type, status) of each verdict, for the metrics."""
     repeats: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    """The longest that a command of each type took to be decided."""
 
     def announcements(self) -> Iterable[tuple[str, str, bytes]]:
         """(owner, command id, body) each."""
@@ -50,7 +53,7 @@ class _Round:
 
     states: States
     ledger: Ledger
-    condemned: str | None
+    condemned: Fault | None
     plan: Plan = field(default_factory=Plan)
 
 
@@ -66,7 +69,7 @@ class Decider:
         tasks: Iterable[tuple[int, Task]],
         known: dict[str, str],
         states: States,
-        condemned: str | None,
+        condemned: Fault | None,
         ledger: Ledger | None = None,
     ) -> Plan:
         """The plan of a round of (partition, task).
@@ -91,6 +94,7 @@ class Decider:
     def _settle(self, around: _Round, task: Task, position: Position) -> None:
         envelope, plan = task.envelope, around.plan
         assert envelope is not None  # noqa: S101  # the caller looked
+        started = time.perf_counter()
         mine = around.states.setdefault(task.domain.name, {}) if task.domain else {}
         state = mine.get(envelope.key)
         case = Case(envelope, position, _timeline(task.delivery, envelope))
@@ -101,6 +105,8 @@ class Decider:
             mine[envelope.key] = verdict.state
             plan.changed.setdefault(task.domain.name, {})[envelope.key] = verdict.row
         _record(plan, envelope, verdict, body, position)
+        spent = time.perf_counter() - started
+        plan.seconds[envelope.type] = max(spent, plan.seconds.get(envelope.type, 0.0))
         if verdict.status == "failed" and verdict.error is not None:
             fault = Fault(verdict.error.type, verdict.error.detail)
             self._bury(plan, task, position, fault, verdict.traceback or "")
@@ -132,11 +138,11 @@ class Decider:
         )
 
 
-def _verdict(task: Task, envelope: Envelope, state: Any, condemned: str | None) -> Verdict:
+def _verdict(task: Task, envelope: Envelope, state: Any, condemned: Fault | None) -> Verdict:
     if task.fault is not None:
         return failed(state, task.fault.type, task.fault.detail)
     if condemned is not None:
-        return failed(state, "not-applicable", "It was refused by the database.", condemned)
+        return failed(state, condemned.type, "It could not be applied.", condemned.detail)
     assert task.domain is not None and task.command is not None  # noqa: S101, PT018  # no fault
     return settle(task.domain, task.command, state, context_of(envelope))
 

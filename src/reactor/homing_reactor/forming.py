@@ -1,18 +1,21 @@
 """Form a round: which waiting tasks of which partitions are applied together. Pure.
 
 One transaction over all partitions that have tasks: the cost per transaction rules. What waits is
-shared evenly under a cap, consecutively per partition. Suspected partitions have rounds of their
-own, in turn with the others', so that a poisoned one does not stop the rest.
+shared evenly under a cap, consecutively per partition. What would hold the others up has rounds of
+its own: suspected partitions in turn with the others' until one stands alone, and those that stand
+alone, are slow, or may end their process, aside, one at a time.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from homing_reactor.intake import Task, Waiting
 from homing_reactor.suspicion import Suspicion
+
+ASIDE_COMMANDS = 50
 
 
 class Candidate(Protocol):
@@ -21,16 +24,24 @@ class Candidate(Protocol):
     checkpoint: int
     suspicion: Suspicion
     waiting: deque[Waiting]
+    served_at: float
+    """Monotonic; when it last had a round aside."""
 
     @property
     def open(self) -> bool:
         """Whether it may join a round."""
+
+    @property
+    def deadly(self) -> bool:
+        """Whether one of its commands may have ended a process."""
 
     def take(self, count: int) -> list[Task]:
         """Hand out the next `count` tasks for a round."""
 
 
 H = TypeVar("H", bound=Candidate)
+Slow = Callable[[str], bool]
+"""Whether commands of a type take long."""
 
 
 class Batch(NamedTuple, Generic[H]):
@@ -54,39 +65,77 @@ class Formed(NamedTuple, Generic[H]):
     wait_seconds: float | None
 
 
-def form(partitions: Sequence[H], caps: Caps, turn: int, now: float) -> Formed[H]:
-    """Take the tasks of the next round out of the partitions."""
-    candidates = [held for held in partitions if held.open and held.waiting]
-    ready = [held for held in candidates if _due(held) <= now]
+def form_merged(
+    partitions: Sequence[H], caps: Caps, turn: int, now: float, slow: Slow
+) -> Formed[H]:
+    """The next round over all partitions that hold nobody up."""
+    ready, wait = _ready([held for held in partitions if not _aside(held, slow)], now)
     if not ready:
-        dues = [_due(held) for held in candidates]
-        return Formed([], max(0.0, min(dues) - now) if dues else None)
+        return Formed([], wait)
     suspects = [held for held in ready if held.suspicion.suspected]
     others = [held for held in ready if not held.suspicion.suspected]
     if suspects and (turn % 2 or not others):
-        others = _together(suspects)
+        return Formed(_share(_widest(suspects), caps, now, slow), None)
     start = turn % len(others)
-    return Formed(_share(others[start:] + others[:start], caps, now), None)
+    return Formed(_share(others[start:] + others[:start], caps, now, slow), None)
+
+
+def form_aside(partitions: Sequence[H], caps: Caps, now: float, slow: Slow) -> Formed[H]:
+    """The next round of one partition that would hold the others up.
+
+    Fewest tries first, then who was not served for longest: none waits for another's tries.
+    """
+    ready, wait = _ready([held for held in partitions if _aside(held, slow)], now)
+    if not ready:
+        return Formed([], wait)
+    held = min(ready, key=lambda one: (one.suspicion.tries, one.served_at))
+    most = 1 if held.deadly else min(caps.commands, ASIDE_COMMANDS)
+    held.served_at = now
+    return Formed(_share([held], Caps(most, caps.bytes), now, _none), None)
+
+
+def _none(_command_type: str) -> bool:
+    return False
+
+
+def _aside(held: Candidate, slow: Slow) -> bool:
+    """Whether its next command would hold up, or take down, the others of a round."""
+    if not held.waiting:
+        return False
+    return held.deadly or held.suspicion.width == 1 or _is_slow(held.waiting[0].task, slow)
+
+
+def _is_slow(task: Task, slow: Slow) -> bool:
+    return task.envelope is not None and slow(task.envelope.type)
+
+
+def _ready(candidates: Sequence[H], now: float) -> tuple[list[H], float | None]:
+    """Those that can go now; if there is none, how long until one can."""
+    open_ = [held for held in candidates if held.open and held.waiting]
+    ready = [held for held in open_ if _due(held) <= now]
+    if ready or not open_:
+        return ready, None
+    return [], max(0.0, min(_due(held) for held in open_) - now)
 
 
 def _due(held: Candidate) -> float:
     return max(held.waiting[0].due, held.suspicion.not_before)
 
 
-def _together(suspects: list[H]) -> list[H]:
-    """Those of the widest round that is still allowed; fewest tries first."""
+def _widest(suspects: list[H]) -> list[H]:
+    """Those of the widest round that is still allowed."""
     width = max(held.suspicion.width for held in suspects)
     equals = [held for held in suspects if held.suspicion.width == width]
-    return sorted(equals, key=lambda held: (held.suspicion.tries, held.checkpoint))[:width]
+    return sorted(equals, key=lambda held: held.checkpoint)[:width]
 
 
-def _share(partitions: list[H], caps: Caps, now: float) -> list[Batch[H]]:
+def _share(partitions: list[H], caps: Caps, now: float, slow: Slow) -> list[Batch[H]]:
     chosen = partitions[: caps.commands]
     even = max(1, caps.commands // len(chosen))
-    ready = [_ready(held, caps.commands, now) for held in chosen]
-    counts = [min(even, count) for count in ready]
+    able = [_able(held, caps.commands, now, slow) for held in chosen]
+    counts = [min(even, count) for count in able]
     left = caps.commands - sum(counts)
-    for index, count in enumerate(ready):
+    for index, count in enumerate(able):
         more = min(left, count - counts[index])
         counts[index] += more
         left -= more
@@ -99,14 +148,14 @@ def _share(partitions: list[H], caps: Caps, now: float) -> list[Batch[H]]:
     return batches
 
 
-def _ready(held: Candidate, most: int, now: float) -> int:
+def _able(held: Candidate, most: int, now: float, slow: Slow) -> int:
     """How many of its tasks, from the first on, may be applied now."""
     suspicion = held.suspicion
     most = min(most, suspicion.length)
     count = 0
-    for waiting in held.waiting:
-        beyond = suspicion.suspected and waiting.task.delivery.sequence > suspicion.until
-        if count >= most or waiting.due > now or (beyond and count):
+    for task, due in held.waiting:
+        beyond = suspicion.suspected and task.delivery.sequence > suspicion.until
+        if count >= most or due > now or (count and (beyond or _is_slow(task, slow))):
             break
         count += 1
     return count
@@ -115,8 +164,8 @@ def _ready(held: Candidate, most: int, now: float) -> int:
 def _within(held: Candidate, count: int, room: int, *, first: bool) -> tuple[int, int]:
     """As many of `count` as fit; the very first task always does."""
     fits = 0
-    for waiting in list(held.waiting)[:count]:
-        size = len(waiting.task.delivery.body)
+    for task, _ in list(held.waiting)[:count]:
+        size = len(task.delivery.body)
         if size > room and not (first and not fits):
             break
         room -= size

@@ -18,6 +18,7 @@ from homing.errors import BrokerUnavailable
 from homing.log import get
 from homing_reactor.intake import Intake, Task, Waiting
 from homing_reactor.lease import Lease
+from homing_reactor.peril import SAFE, Peril
 from homing_reactor.sequence import Sequence
 from homing_reactor.suspicion import Suspicion
 
@@ -45,11 +46,14 @@ class Held:
         checkpoint: int,
         checkpoint_at: datetime | None,
         around: Surroundings,
+        peril: Peril = SAFE,
     ) -> None:
         self.partition = partition
         self.epoch = epoch
         self.checkpoint = checkpoint
         self.suspicion = Suspicion()
+        self.peril = peril
+        self.served_at = 0.0
         self.waiting: deque[Waiting] = deque()
         self.stopped = False
         self._checkpoint_at = checkpoint_at
@@ -68,6 +72,11 @@ class Held:
     def busy(self) -> bool:
         """Whether it is in a round."""
         return not self._idle.is_set()
+
+    @property
+    def deadly(self) -> bool:
+        """Whether its next command may end the process."""
+        return self.peril.deadly
 
     @property
     def open(self) -> bool:
@@ -122,6 +131,7 @@ class Held:
         self.checkpoint = last.delivery.sequence
         self._checkpoint_at = last.delivery.published_at
         self.suspicion.applied(self.checkpoint)
+        self.peril = SAFE
 
     async def round_over(self) -> None:
         """It is free again."""

@@ -1,7 +1,8 @@
 """What a delivery is: a command ready to be applied, one that must wait, or one that cannot be.
 
-Pure. Bytes that no reactor will ever read are condemned at once; an unknown type or a newer
-envelope may belong to a newer reactor that is just being rolled out, and waits for it.
+Pure. Bytes that no reactor will ever read are condemned at once; an unknown type, a newer
+envelope or a newer payload may belong to a newer reactor that is just being rolled out, and waits
+for it.
 """
 
 from __future__ import annotations
@@ -79,6 +80,10 @@ class Intake:
             fault = Fault("unknown-type", f"no domain has a command {envelope.type}")
             return Task(delivery, envelope, fault=fault, wait_seconds=_patience(delivery))
         domain, decoder = found
+        if envelope.schema_version > (known := decoder.type.schema_version):
+            detail = f"version {envelope.schema_version} of {envelope.type}, known up to {known}"
+            fault = Fault("newer-payload", detail)
+            return Task(delivery, envelope, fault=fault, wait_seconds=_patience(delivery))
         try:
             command = decoder.decode(envelope.payload)
         except (msgspec.DecodeError, RecursionError) as error:

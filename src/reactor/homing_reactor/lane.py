@@ -1,5 +1,8 @@
 """A lane: form a round, apply it, announce, acknowledge; again. One connection, one at a time.
 
+The merged lane applies what holds nobody up, over all partitions at once. Lanes aside take one
+partition at a time: what is suspected, slow, or may end the process.
+
 After the commit nothing may be relied on: announcing and acknowledging only make things faster. A
 crash here is made good by the next holder, which announces again, and by the sweep of every API.
 """
@@ -10,37 +13,51 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple
 
 from homing import telemetry
 from homing.broker import Announcing
-from homing.ledger import ClaimsUnforeseen
 from homing.log import get
+from homing.storage import HolderRecords
 from homing_reactor.applying import Applied, Applier
-from homing_reactor.failure import Verdict, judge
-from homing_reactor.forming import Batch, Caps, form
+from homing_reactor.blaming import Failure, blame
+from homing_reactor.failure import TookTooLong, Verdict, judge, waited_for_a_lock
+from homing_reactor.forming import Batch, Formed, form_aside, form_merged
+from homing_reactor.gate import Gate
 from homing_reactor.held import Held
+from homing_reactor.intake import Fault
 from homing_reactor.lease import Lease
+from homing_reactor.pace import Costs, Pace
+from homing_reactor.peril import DEATHS_MAX
 
 log = get(__name__)
 PAUSE_FIRST_SECONDS, PAUSE_MAX_SECONDS = 0.05, 1.0
 
 
-class Lane:
-    """The merged lane: rounds over all partitions that have something to apply."""
+class Shared(NamedTuple):
+    """What the lanes of a process share."""
 
-    def __init__(
-        self,
-        applier: Applier,
-        announcer: Announcing,
-        lease: Lease,
-        caps: Caps,
-        held: Callable[[], Collection[Held]],
-    ) -> None:
+    held: Callable[[], Collection[Held]]
+    kick: Callable[[], None]
+    """Every lane looks again: what one cannot apply may be another's."""
+    announcer: Announcing
+    records: HolderRecords
+    lease: Lease
+    costs: Costs
+    gate: Gate
+    open_seconds_max: float
+    """How long Postgres lets a transaction of theirs stand still."""
+
+
+class Lane:
+    """Applies one round after the other."""
+
+    def __init__(self, applier: Applier, shared: Shared, pace: Pace, *, aside: bool) -> None:
         self._applier = applier
-        self._announcer = announcer
-        self._lease = lease
-        self._caps = caps
-        self._held = held
+        self._shared = shared
+        self._pace = pace
+        self._aside = aside
         self._wake = asyncio.Event()
         self._pause = 0.0
 
@@ -54,14 +71,21 @@ class Lane:
         while not stopping.is_set():
             self._wake.clear()
             turn += 1
-            if self._lease.left <= 0:
+            if self._shared.lease.left <= 0:
                 await self._wait(0.05)
                 continue
-            formed = form(list(self._held()), self._caps, turn, time.monotonic())
+            formed = self._form(turn)
             if formed.batches:
                 await self._round(formed.batches)
             else:
                 await self._wait(formed.wait_seconds)
+
+    def _form(self, turn: int) -> Formed[Held]:
+        held, now = list(self._shared.held()), time.monotonic()
+        slow = self._shared.costs.slow
+        if self._aside:
+            return form_aside(held, self._pace.caps, now, slow)
+        return form_merged(held, self._pace.caps, turn, now, slow)
 
     async def _wait(self, seconds: float | None) -> None:
         try:
@@ -71,20 +95,48 @@ class Lane:
             pass
 
     async def _round(self, batches: Sequence[Batch[Held]]) -> None:
+        try:
+            async with self._place(batches):
+                await self._apply(batches)
+        finally:
+            for batch in batches:
+                await batch.held.round_over()
+            self._shared.kick()
+
+    def _place(self, batches: Sequence[Batch[Held]]) -> AbstractAsyncContextManager[None]:
+        deadly = any(batch.held.deadly for batch in batches)
+        return self._shared.gate.alone() if deadly else self._shared.gate.together()
+
+    async def _apply(self, batches: Sequence[Batch[Held]]) -> None:
         started = time.monotonic()
         try:
-            applied = await self._applier.apply(batches, _condemned(batches))
+            applied = await self._applier.apply(batches, await self._condemned(batches))
             self._pause = 0.0
-            self._committed(batches, applied, started)
+            self._committed(batches, applied, time.monotonic() - started)
             await self._tell(batches, applied)
         except Exception as error:
             # Nothing of the round may be lost to an error of any kind; `judge` knows them all.
             await self._failed(batches, error)
-        finally:
-            for batch in batches:
-                await batch.held.round_over()
 
-    def _committed(self, batches: Sequence[Batch[Held]], applied: Applied, started: float) -> None:
+    async def _condemned(self, batches: Sequence[Batch[Held]]) -> Fault | None:
+        """Why the only command of this round has to fail, if it has used up its tries.
+
+        One that may end the process is recorded before it runs, so that its death can be blamed.
+        """
+        held, tasks = batches[0]
+        if len(batches) > 1 or len(tasks) > 1:
+            return None
+        if held.suspicion.condemned:
+            return Fault("not-applicable", held.suspicion.reason)
+        sequence = tasks[0].delivery.sequence
+        if held.deadly:
+            if held.peril.condemns(sequence):
+                why = f"{DEATHS_MAX} reactors ended, one after another, while they applied it"
+                return Fault("reactor-died", why)
+            await self._shared.records.suspect(held.partition, held.epoch, sequence)
+        return None
+
+    def _committed(self, batches: Sequence[Batch[Held]], applied: Applied, seconds: float) -> None:
         for held, tasks in batches:
             if held.partition in applied.ours:
                 held.applied(tasks[-1])
@@ -92,7 +144,9 @@ class Lane:
                 log.info("partition.fenced", partition=held.partition, epoch=held.epoch)
                 telemetry.FENCED.inc()
                 held.stop()
-        telemetry.ROUND_SECONDS.observe(time.monotonic() - started)
+        self._pace.committed(seconds)
+        self._shared.costs.note(applied.plan.seconds)
+        telemetry.ROUND_SECONDS.observe(seconds)
         telemetry.ROUND_COMMANDS.observe(sum(len(tasks) for _, tasks in batches))
         telemetry.REPEATS.inc(applied.plan.repeats)
         for command_type, status in applied.plan.types:
@@ -104,45 +158,37 @@ class Lane:
             )  # fmt: skip
 
     async def _tell(self, batches: Sequence[Batch[Held]], applied: Applied) -> None:
-        await self._announcer.outcomes(applied.plan.announcements())
+        await self._shared.announcer.outcomes(applied.plan.announcements())
         for held, tasks in batches:
             if held.partition in applied.ours and held.open_after_round:
-                await self._announcer.applied(tasks[-1].delivery.reply)
+                await self._shared.announcer.applied(tasks[-1].delivery.reply)
 
     async def _failed(self, batches: Sequence[Batch[Held]], error: Exception) -> None:
-        verdict = judge(error)
-        telemetry.ROUNDS_FAILED.labels(verdict.name.lower()).inc()
+        failure = await self._judged(batches, error)
+        commands = sum(len(tasks) for _, tasks in batches)
+        telemetry.ROUNDS_FAILED.labels(failure.verdict.name.lower()).inc()
         log.warning(
-            "round.failed", verdict=verdict.name.lower(), why=str(error), partitions=len(batches),
-            commands=sum(len(tasks) for _, tasks in batches),
-            exc_info=verdict is Verdict.BLAME and len(batches) == 1,
+            "round.failed", verdict=failure.verdict.name.lower(), why=str(error),
+            partitions=len(batches), commands=commands, aside=self._aside,
+            exc_info=failure.verdict is Verdict.BLAME and commands == 1,
         )  # fmt: skip
-        now = time.monotonic()
-        for held, tasks in batches:
-            if verdict in (Verdict.BLAME, Verdict.STUCK) or _alone(error, held.partition):
-                group = len(batches) if verdict is Verdict.BLAME else 1
-                last = tasks[-1].delivery.sequence
-                held.suspicion.failed(group, last, len(tasks), now)
-                held.suspicion.reason = str(error)
-            if verdict in (Verdict.DOUBT, Verdict.STUCK):
-                held.stop()
-            held.put_back(tasks)
-        if verdict not in (Verdict.BLAME, Verdict.ALONE):
+        blame(batches, failure)
+        if failure.verdict in (Verdict.RETRY, Verdict.DOUBT, Verdict.STUCK):
             await self._back_off()
+        else:
+            self._pace.failed(commands)
+
+    async def _judged(self, batches: Sequence[Batch[Held]], error: Exception) -> Failure:
+        verdict = judge(error, self._shared.open_seconds_max)
+        counts = len(batches) == 1 and len(batches[0].tasks) == 1 and verdict is not Verdict.ISOLATE
+        if verdict is Verdict.LATE and not isinstance(error, TookTooLong):
+            # Is it this round that is slow, or all of Postgres?
+            answers = await self._shared.records.answers()
+            counts = counts and answers and self._aside and not waited_for_a_lock(error)
+            verdict = verdict if answers else Verdict.RETRY
+        jitter = random.uniform(0.5, 1)  # noqa: S311  # no secret
+        return Failure(error, verdict, counts, time.monotonic(), jitter)
 
     async def _back_off(self) -> None:
         self._pause = min(PAUSE_MAX_SECONDS, max(PAUSE_FIRST_SECONDS, self._pause * 2))
         await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311  # jitter
-
-
-def _alone(error: Exception, partition: int) -> bool:
-    """Whether this partition alone has to go on by itself."""
-    return isinstance(error, ClaimsUnforeseen) and partition in error.partitions
-
-
-def _condemned(batches: Sequence[Batch[Held]]) -> str | None:
-    """Why the only command of this round has to fail, if it has used up its tries."""
-    held, tasks = batches[0]
-    if len(batches) == 1 and len(tasks) == 1 and held.suspicion.condemned:
-        return held.suspicion.reason
-    return None

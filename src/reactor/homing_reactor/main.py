@@ -6,6 +6,8 @@ import asyncio
 import os
 import socket
 from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
 
 from homing import registry, settings
 from homing.broker import Announcer, Announcing, Broker, CommandStream, connect, watch_members
@@ -21,14 +23,30 @@ from homing.verifying import verified
 from homing_reactor.applying import Applier
 from homing_reactor.deciding import Decider
 from homing_reactor.forming import Caps
+from homing_reactor.gate import Gate
 from homing_reactor.held import Surroundings
 from homing_reactor.intake import Intake
-from homing_reactor.lane import Lane
+from homing_reactor.lane import Shared
+from homing_reactor.lanes import ASIDE, Lanes
 from homing_reactor.lease import Lease
 from homing_reactor.membership import Membership
+from homing_reactor.pace import Costs
+from homing_reactor.thinking import Mind
 
 log = get(__name__)
 FOREVER = float("inf")
+# Aside, a slow round holds up nobody but its own partition.
+MERGED_STATEMENT_MS, ASIDE_STATEMENT_MS = 500, 2000
+THINKING_SHARE = 0.75
+"""Of the time that a transaction may stand still: so it is us who end it, and know that we did."""
+
+
+class Databases(NamedTuple):
+    """The pools: what keeps the leases never waits for a round."""
+
+    ticks: Database
+    merged: Database
+    aside: Database
 
 
 def main() -> None:
@@ -45,33 +63,32 @@ async def reactor(config: ReactorSettings, lifecycle: Lifecycle) -> None:
 
 async def _work(config: ReactorSettings, lifecycle: Lifecycle) -> None:
     domains = registry.load()
-    ticks = await patiently(
-        "postgres", FOREVER, lambda: _database(config, size=3, statement_ms=2000)
-    )
-    rounds = await patiently(
-        "postgres", FOREVER, lambda: _database(config, size=1, statement_ms=2000)
-    )
+    opened = []
+    for size, statement_ms in ((3, 2000), (1, MERGED_STATEMENT_MS), (ASIDE, ASIDE_STATEMENT_MS)):
+        open_one = partial(_database, config, size=size, statement_ms=statement_ms)
+        opened.append(await patiently("postgres", FOREVER, open_one))
+    databases = Databases(*opened)
     broker = await patiently("nats", FOREVER, lambda: connect(config.nats_url, "reactor"))
     try:
         recorded = await patiently(
-            "homing migrate", FOREVER, lambda: verified(config.partitions, ticks, broker, domains)
+            "homing migrate",
+            FOREVER,
+            lambda: verified(config.partitions, databases.ticks, broker, domains),
         )
-        await _react(config, lifecycle, domains, (ticks, rounds), broker, recorded)
+        await _react(config, lifecycle, domains, databases, broker, recorded)
     finally:
         await broker.close()
-        await rounds.close()
-        await ticks.close()
+        for database in databases:
+            await database.close()
 
 
 async def _database(config: ReactorSettings, *, size: int, statement_ms: int) -> Database:
-    # Below the lease, so that a frozen process does not keep its rows from its successor.
-    idle_ms = int(min(2.0, config.lease_seconds * 0.66) * 1000)
     return await Database.open(
         config.postgres_url,
         size,
         settings={
             "application_name": "homing-reactor",
-            "idle_in_transaction_session_timeout": str(idle_ms),
+            "idle_in_transaction_session_timeout": str(int(idle_seconds(config) * 1000)),
             "transaction_timeout": "4000",
             "statement_timeout": str(statement_ms),
             "lock_timeout": str(statement_ms // 2),
@@ -81,29 +98,47 @@ async def _database(config: ReactorSettings, *, size: int, statement_ms: int) ->
     )
 
 
+def idle_seconds(config: ReactorSettings) -> float:
+    """How long a transaction may stand still.
+
+    Below the lease, so that a frozen process does not keep its rows from its successor.
+    """
+    return min(2.0, config.lease_seconds * 0.66)
+
+
 async def _react(
     config: ReactorSettings,
     lifecycle: Lifecycle,
     domains: Registry,
-    databases: tuple[Database, Database],
+    databases: Databases,
     broker: Broker,
     recorded: RecordedStream,
 ) -> None:
-    ticks, rounds = databases
     instance = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
     lease, announcer = Lease(config.lease_seconds), Announcer(broker)
-    holding = Holding(ticks, instance, config.lease_seconds)
+    holding = Holding(databases.ticks, instance, config.lease_seconds)
     intake = Intake(domains, config.partitions, demo=config.demo == "on")
-    lane: Lane
+    lanes: Lanes
 
-    around = Surroundings(CommandStream(broker), intake, lease, lambda: lane.kick())
+    def kick() -> None:
+        lanes.kick()
+
+    around = Surroundings(CommandStream(broker), intake, lease, kick)
     membership = Membership(
         instance, config.partitions, holding, announcer, around,
         lambda claimed: reannounce(holding, announcer, claimed, config.round_max_commands),
     )  # fmt: skip
-    applier = Applier(Rounds(rounds), domains, Decider(recorded.incarnation))
+    shared = Shared(
+        membership.held, kick, announcer, holding, lease, Costs(), Gate(), idle_seconds(config)
+    )
     caps = Caps(config.round_max_commands, config.round_max_bytes)
-    lane = Lane(applier, announcer, lease, caps, membership.held)
+    decider, thinking_seconds = Decider(recorded.incarnation), idle_seconds(config) * THINKING_SHARE
+
+    def applier(database: Database) -> Applier:
+        mind = Mind(thinking_seconds, lifecycle.fail)
+        return Applier(Rounds(database), domains, decider, mind.think)
+
+    lanes = Lanes(databases.merged, databases.aside, applier, shared, caps)
     lifecycle.dependencies.update(nats=lambda: broker.connected, postgres=lambda: lease.left > 0)
     broker.on_doubt(membership.reset_all)
     await watch_members(broker, membership.look)
@@ -111,9 +146,9 @@ async def _react(
         pulse = group.create_task(broker.pulse(lifecycle.fail))
         lifecycle.started.set()
         log.info("reactor.started", instance=instance, domains=sorted(domains.domains))
-        laning = group.create_task(lane.run(lifecycle.stopping))
+        laning = group.create_task(lanes.run(lifecycle.stopping))
         await membership.run(lifecycle.stopping)
-        lane.kick()
+        lanes.kick()
         await laning
         pulse.cancel()
 

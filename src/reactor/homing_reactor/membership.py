@@ -20,6 +20,7 @@ from homing.outcome import now
 from homing.storage import Claimed, Holding
 from homing_reactor.held import Held, Surroundings
 from homing_reactor.lease import Lease
+from homing_reactor.peril import Peril
 from homing_reactor.share import fair_share
 from homing_reactor.suspicion import Suspicion
 
@@ -145,9 +146,12 @@ class Membership:
 
     def _hold(self, claim: Claimed) -> None:
         telemetry.CLAIMS.labels("expired" if claim.previous else "free").inc()
+        peril = Peril(claim.deaths, claim.suspect, claim.suspect_deaths)
         held = Held(
-            claim.partition, claim.epoch, claim.checkpoint, claim.checkpoint_at, self._around
+            claim.partition, claim.epoch, claim.checkpoint, claim.checkpoint_at, self._around, peril
         )
+        if held.deadly:
+            log.warning("partition.perilous", partition=held.partition, **peril._asdict())
         remembered = self._remembered.pop(claim.partition, None)
         if remembered and remembered.until > claim.checkpoint:
             held.suspicion = remembered

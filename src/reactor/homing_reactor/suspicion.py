@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from homing_reactor.failure import TRIES
 
 UNLIMITED = 1_000_000
-PAUSE_MAX_SECONDS = 1.0
+PAUSE_FIRST_SECONDS, PAUSE_MAX_SECONDS = 0.04, 1.0
 
 
 @dataclass
@@ -25,8 +25,12 @@ class Suspicion:
     """Commands in its batch."""
     until: int = 0
     """The last sequence that is suspected."""
+    accused: int = 0
+    """The sequence of the command that stands alone."""
     tries: int = 0
-    """Failed attempts of the command that stands alone."""
+    """Failed attempts that count against it."""
+    attempts: int = 0
+    """All failed attempts of it."""
     not_before: float = 0.0
     """Monotonic; when the next attempt is due."""
     reason: str = ""
@@ -41,8 +45,21 @@ class Suspicion:
         """Whether the command that stands alone has used up its tries."""
         return self.tries >= TRIES
 
-    def failed(self, partitions: int, last_sequence: int, commands: int, now: float) -> None:
-        """A round of so many partitions failed, with so many commands of this one in it."""
+    def failed(
+        self,
+        partitions: int,
+        last_sequence: int,
+        commands: int,
+        now: float,
+        *,
+        counts: bool = True,
+        jitter: float = 1.0,
+    ) -> None:
+        """A round of so many partitions failed, with so many commands of this one in it.
+
+        `counts`: against the command, once it stands alone. `jitter` scales the pause before its
+        next attempt, so that two reactors which conflict do not meet again.
+        """
         self.until = max(self.until, last_sequence)
         if partitions > 1:
             self.width = max(1, min(self.width, partitions) // 2)
@@ -50,12 +67,25 @@ class Suspicion:
         self.width = 1
         self.length = max(1, commands // 2)
         if commands == 1:
-            self.tries += 1
-            self.not_before = now + min(PAUSE_MAX_SECONDS, 0.02 * 2**self.tries)
+            if self.accused != last_sequence:  # another reactor may have applied the one before
+                self.accused, self.tries, self.attempts = last_sequence, 0, 0
+            self.tries += counts
+            self.not_before = now + jitter * self._pause()
+
+    def late(
+        self, last_sequence: int, commands: int, now: float, *, counts: bool, jitter: float = 1.0
+    ) -> None:
+        """A round took too long: each attempt is dear, so that its commands go on one by one."""
+        self.failed(1, last_sequence, commands, now, counts=counts, jitter=jitter)
+        self.length = 1
 
     def applied(self, checkpoint: int) -> None:
         """The partition went on."""
-        self.tries, self.not_before = 0, 0.0
+        self.tries, self.attempts, self.not_before = 0, 0, 0.0
         if checkpoint >= self.until:
             self.width = self.length = UNLIMITED
             self.reason = ""
+
+    def _pause(self) -> float:
+        self.attempts += 1
+        return min(PAUSE_MAX_SECONDS, PAUSE_FIRST_SECONDS * 2.0 ** min(self.attempts - 1, 10))

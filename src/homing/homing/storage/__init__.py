@@ -20,7 +20,7 @@ from homing.storage.rounds import (
     RoundTransaction,
 )
 from homing.storage.schema import check_schema, migrate_schema
-from homing.storage.seam import OutcomeReading, RoundStatements, RoundStore
+from homing.storage.seam import HolderRecords, OutcomeReading, RoundStatements, RoundStore
 from homing.storage.stream import RecordedStream, record_stream, recorded_stream
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "DeadLetterRow",
     "EventRow",
     "FenceRow",
+    "HolderRecords",
     "Holding",
     "OutcomeReading",
     "OutcomeRow",

@@ -7,11 +7,16 @@ and is the fence against one that does not know it was replaced.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from homing.errors import HomingError
 from homing.storage.database import Database
+from homing.storage.seam import HolderRecords
+
+ANSWER_SECONDS = 0.1
 
 _RENEW = """
 INSERT INTO homing.reactors AS r (instance, seen_at) VALUES ($1, now())
@@ -23,11 +28,14 @@ _LIVE = """
 SELECT instance FROM homing.reactors
 WHERE seen_at > now() - make_interval(secs => $1) ORDER BY instance
 """
+# A holder whose lease ran out counts as dead; one that released, or is ourselves, does not.
 _CLAIM = """
 UPDATE homing.partitions p
-SET holder = $1, epoch = p.epoch + 1
+SET holder = $1, epoch = p.epoch + 1, deaths = p.deaths + free.died,
+    suspect_deaths = p.suspect_deaths + CASE WHEN p.suspect IS NULL THEN 0 ELSE free.died END
 FROM (
-    SELECT partition, holder AS previous FROM homing.partitions
+    SELECT partition, holder AS previous, (holder IS NOT NULL AND holder <> $1)::int AS died
+    FROM homing.partitions
     WHERE NOT partition = ANY($2::int[])
       AND (holder IS NULL OR holder = $1 OR ($4 AND NOT EXISTS (
           SELECT 1 FROM homing.reactors r
@@ -36,7 +44,13 @@ FROM (
     FOR UPDATE SKIP LOCKED
 ) free
 WHERE p.partition = free.partition
-RETURNING p.partition, p.epoch, p.checkpoint, p.checkpoint_at, free.previous
+RETURNING p.partition, p.epoch, p.checkpoint, p.checkpoint_at, free.previous,
+    p.deaths, p.suspect, p.suspect_deaths
+"""
+_SUSPECT = """
+UPDATE homing.partitions
+SET suspect_deaths = CASE WHEN suspect = $3 THEN suspect_deaths ELSE 0 END, suspect = $3
+WHERE partition = $1 AND epoch = $2
 """
 _RELEASE = """
 WITH mine AS (
@@ -68,6 +82,12 @@ class Claimed(NamedTuple):
     checkpoint: int
     checkpoint_at: datetime | None
     previous: str | None
+    deaths: int
+    """Holders that died since the partition's last commit."""
+    suspect: int | None
+    """The command that was about to be applied, if it was recorded."""
+    suspect_deaths: int
+    """Holders that died while it was the suspect."""
 
 
 class Standing(NamedTuple):
@@ -88,7 +108,7 @@ class Recent(NamedTuple):
     body: str
 
 
-class Holding:
+class Holding(HolderRecords):
     """The statements of one reactor instance."""
 
     def __init__(self, database: Database, instance: str, lease_seconds: float) -> None:
@@ -121,6 +141,19 @@ class Holding:
         await self._database.execute(
             _RELEASE, self._instance, list(held.keys()), list(held.values())
         )
+
+    async def suspect(self, partition: int, epoch: int, sequence: int) -> None:
+        """Record which command is about to be applied; a new one starts with no deaths."""
+        await self._database.execute(_SUSPECT, partition, epoch, sequence)
+
+    async def answers(self) -> bool:
+        """Whether Postgres answers another connection within `ANSWER_SECONDS`."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._database.execute("SELECT 1")
+        except (TimeoutError, HomingError):
+            return False
+        return True
 
     async def leave(self) -> None:
         """Take the lease back."""

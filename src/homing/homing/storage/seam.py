@@ -61,6 +61,16 @@ class RoundStore(Protocol):
         """Commits when the block ends, rolls back when it raises. Raises `RoundFailed`."""
 
 
+class HolderRecords(Protocol):
+    """What the holder of a partition writes and asks beside its rounds."""
+
+    async def suspect(self, partition: int, epoch: int, sequence: int) -> None:
+        """Record which command is about to be applied, in case it ends the process."""
+
+    async def answers(self) -> bool:
+        """Whether the store answers at once: if so, a round that took long was slow by itself."""
+
+
 class OutcomeReading(Protocol):
     """Reads outcomes: by id, by owner, and for the sweep."""
 

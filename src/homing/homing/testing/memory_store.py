@@ -29,6 +29,7 @@ from homing.storage import (
     DeadLetterRow,
     EventRow,
     FenceRow,
+    HolderRecords,
     OutcomeReading,
     OutcomeRow,
     Page,
@@ -50,9 +51,10 @@ class PartitionRow:
     epoch: int = 0
     checkpoint: int = 0
     checkpoint_at: datetime | None = None
+    suspect: int | None = None
 
 
-class MemoryStore(RoundStore, OutcomeReading):
+class MemoryStore(RoundStore, OutcomeReading, HolderRecords):
     """Everything that has been committed; what has not is in its `MemoryRound`."""
 
     def __init__(self, partitions: int) -> None:
@@ -73,6 +75,16 @@ class MemoryStore(RoundStore, OutcomeReading):
         """Claim a partition for whoever asks; its new epoch."""
         self.partitions[partition].epoch += 1
         return self.partitions[partition].epoch
+
+    async def suspect(self, partition: int, epoch: int, sequence: int) -> None:
+        """Record which command is about to be applied, in case it ends the process."""
+        row = self.partitions[partition]
+        if row.epoch == epoch:
+            row.suspect = sequence
+
+    async def answers(self) -> bool:
+        """Always."""
+        return True
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[RoundStatements]:
