@@ -112,8 +112,13 @@ class Process:
     @property
     def pid(self) -> int:
         """Of the running process."""
+        return self.running.pid
+
+    @property
+    def running(self) -> subprocess.Popen[bytes]:
+        """The process itself."""
         assert self._running is not None
-        return self._running.pid
+        return self._running
 
     @property
     def log(self) -> str:
