@@ -50,6 +50,10 @@ wheel-test: $(STAMP) ## build the wheels, install them elsewhere, run a command 
 screenshots: $(STAMP) ## take every screen of the page anew (ARGS="list detail"; needs Debian's chromium)
 	@PYTHONPATH=tests $(BIN)/python -m support.screenshots docs/screenshots $(ARGS)
 
+.PHONY: bench-idle
+bench-idle: $(STAMP) ## what idle partitions cost (ARGS="--partitions 512")
+	@PYTHONPATH=tests:tests/support/tally $(BIN)/python bench/idle.py $(ARGS)
+
 .PHONY: e2e
 e2e: $(STAMP) ## end-to-end tests on a cluster: kind, or what HOMING_CLUSTER_KIT names (ARGS="-k restart")
 	@PYTHONPATH=tests HOMING_REQUIRE=browser,e2e $(BIN)/python -m support.cluster run $(BIN)/python -m pytest tests/e2e \

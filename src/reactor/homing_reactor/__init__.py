@@ -2,6 +2,8 @@
 
 The files in the order of the flow: `main` composes; `membership` with `lease` and `share` says
 which partitions are held; `held` is one of them, fed through `sequence` and `intake`; `forming`
-makes rounds of what waits, `applying` runs a round's transaction around `deciding`; `lane` drives
-it. `failure` judges what went wrong, `suspicion` is what that leads to.
+makes rounds of what waits, `applying` runs a round's transaction around `deciding`, which happens
+in a thread of `thinking`; `lanes` are one merged `lane` and two aside, each driving its rounds
+through the `gate`. `failure` judges what went wrong, `blaming` makes `suspicion` of it, `pace` and
+`peril` say what past rounds and past holders tell about the next.
 """

@@ -1,6 +1,6 @@
 """A domain for tests: each command goes wrong in a way that it names itself.
 
-`fine` does not; `refused` breaks a constraint, `hang` a statement's time limit, `conflict` is rolled
+`fine` does not; `refused` breaks a constraint, `hang` a time limit, `conflict` is rolled
 back a few times; `slow` and `stuck` think for long, `kill` takes its process down.
 """
 
