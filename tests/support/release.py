@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import kr8s
 from kr8s.asyncio.objects import APIObject, Deployment, Node, Pod
 
+from support.running import until_answers
 from support.waiting import until
 
 CHART = Path(__file__).resolve().parents[2] / "deploy/helm/homing"
@@ -41,6 +42,8 @@ class Release:
                   f"web.service.nodePort={NODE_PORT}"]  # fmt: skip
         await self.helm("install", NAME, str(CHART), "--create-namespace", "--wait",
                         "--timeout", "3m", "--set", ",".join(values))  # fmt: skip
+        # The pods are ready; that each node knows the Service is not what Helm waits for.
+        await until_answers(await self.url())
 
     async def uninstall(self) -> None:
         """Remove it, and wait until its pods are gone."""

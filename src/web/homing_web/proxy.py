@@ -55,7 +55,10 @@ SEND_SECONDS = 30.0
 """A reader that takes nothing for so long is cut."""
 BODY_MAX_BYTES = 8_388_608
 """Far above what the API takes, so that its own limits answer; here only against no end."""
+KEPT_MAX_BYTES = 262_144
+"""Of a body, in case it has to be sent again; above what one command may have."""
 RECONNECT_MILLISECONDS = (500, 3000)
+SAFE = ("GET", "HEAD")
 SKIPPED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -66,7 +69,7 @@ class BodyTooLarge(Exception):
 def open_session() -> ClientSession:
     """The client towards the API: no cookies, no decoding, no total limit."""
     # Idle connections go before the API's server closes them (Hypercorn: 5 s): a POST on a
-    # connection that is closed at the same moment fails, and must not be repeated by itself.
+    # connection that is closed at the same moment fails, and only one with a key may be repeated.
     connector = TCPConnector(limit=EXCHANGES_MAX, keepalive_timeout=2.0)
     return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False)
 
@@ -149,25 +152,30 @@ class Proxy:
         length = header(scope["headers"], b"content-length")
         if length and int(length) > BODY_MAX_BYTES:
             raise BodyTooLarge
-        has_body = (length and int(length) > 0) or header(scope["headers"], b"transfer-encoding")
-        silence = EVENTS_SILENCE_SECONDS if wants_events(scope) else ANSWER_SILENCE_SECONDS
         sending = _Sending(body)
         try:
-            return await self._session.request(
-                scope["method"],
-                URL(self._api_url + target(scope), encoded=True),
-                headers=[
-                    (k.decode("latin-1"), v.decode("latin-1")) for k, v in request_headers(scope)
-                ],
-                data=sending.chunks() if has_body else None,
-                allow_redirects=False,
-                skip_auto_headers=SKIPPED,
-                timeout=ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=silence),
-            )
-        except ClientError:
+            return await self._request(scope, sending)
+        except ClientError as error:
             if sending.exceeded:
                 raise BodyTooLarge from None
-            raise
+            if not _may_be_repeated(scope, sending, error):
+                raise
+            log.info("web.upstream.repeated", path=scope["path"], why=repr(error))
+        return await self._request(scope, sending)
+
+    async def _request(self, scope: Scope, sending: _Sending) -> ClientResponse:
+        length = header(scope["headers"], b"content-length")
+        has_body = (length and int(length) > 0) or header(scope["headers"], b"transfer-encoding")
+        silence = EVENTS_SILENCE_SECONDS if wants_events(scope) else ANSWER_SILENCE_SECONDS
+        return await self._session.request(
+            scope["method"],
+            URL(self._api_url + target(scope), encoded=True),
+            headers=[(k.decode("latin-1"), v.decode("latin-1")) for k, v in request_headers(scope)],
+            data=sending.chunks() if has_body else None,
+            allow_redirects=False,
+            skip_auto_headers=SKIPPED,
+            timeout=ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=silence),
+        )
 
     async def _relay(self, response: ClientResponse, send: Send) -> None:
         events = response.headers.get("Content-Type", "").startswith(EVENT_STREAM.decode())
@@ -191,21 +199,48 @@ class Proxy:
 
 
 class _Sending:
-    """The request's body on its way upstream, counted."""
+    """The request's body on its way upstream, counted; what is small is kept for a repeat."""
 
     def __init__(self, body: asyncio.Queue[bytes | None]) -> None:
         self._body = body
+        self._size = 0
+        self._kept: list[bytes] = []
+        self._ended = False
         self.exceeded = False
 
+    @property
+    def whole(self) -> bool:
+        """Whether all of it that has come is still here."""
+        return self._size <= KEPT_MAX_BYTES
+
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield until the end of the body; raises past the limit."""
-        size = 0
-        while (chunk := await self._body.get()) is not None:
-            size += len(chunk)
-            if size > BODY_MAX_BYTES:
+        """Yield until the end of the body, from its start on; raises past the limit."""
+        for chunk in tuple(self._kept):
+            yield chunk
+        while not self._ended:
+            more = await self._body.get()
+            if more is None:
+                self._ended = True
+                return
+            self._size += len(more)
+            if self._size > BODY_MAX_BYTES:
                 self.exceeded = True
                 raise BodyTooLarge
-            yield chunk
+            self._kept = [*self._kept, more] if self.whole else []
+            yield more
+
+
+def _may_be_repeated(scope: Scope, sending: _Sending, error: ClientError) -> bool:
+    """Whether a second attempt, at another replica perhaps, can do no harm.
+
+    A replica that leaves may take a connection that it never serves. What did not get through at
+    all may go again, and so may what counts once however often it comes: reads, and commands with
+    an `Idempotency-Key`. Silence is no reason: whoever asked has waited long enough.
+    """
+    if isinstance(error, TimeoutError) or not sending.whole:
+        return False
+    keyed = header(scope["headers"], b"idempotency-key")
+    return bool(keyed) or scope["method"] in SAFE or isinstance(error, ClientConnectorError)
 
 
 async def _take_in(receive: Receive, body: asyncio.Queue[bytes | None]) -> None:

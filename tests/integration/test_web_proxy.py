@@ -1,0 +1,98 @@
+"""The proxy in front of an API that breaks its connections: what can be repeated is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from homing.lifecycle import Lifecycle
+from homing.local import ports
+from homing.settings import WebSettings, load
+from homing_web.main import serve_web
+from support.running import until_answers
+
+BODY = b'{"tally_id":"t","number":1}'
+ANSWER = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@dataclass
+class Upstream:
+    """Breaks the first `broken` requests once it has read them, and answers the others."""
+
+    port: int
+    broken: int
+    bodies: list[bytes] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, one request."""
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = b"content-length: %d" % len(BODY)
+            self.bodies.append(await reader.readexactly(len(BODY) if length in head.lower() else 0))
+            if len(self.bodies) > self.broken:
+                writer.write(ANSWER)
+                await writer.drain()
+            writer.close()
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+
+@asynccontextmanager
+async def behind_the_proxy(broken: int) -> AsyncIterator[tuple[str, Upstream]]:
+    """A web process whose API is an `Upstream`."""
+    port, public, internal = ports.free(3)
+    upstream = Upstream(port, broken)
+    environ = {
+        "HOMING_API_URL": f"http://127.0.0.1:{port}", "HOMING_PORT": str(public),
+        "HOMING_INTERNAL_PORT": str(internal), "HOMING_DRAIN_SECONDS": "0",
+    }  # fmt: skip
+    lifecycle = Lifecycle()
+    server = await asyncio.start_server(upstream.serve, "127.0.0.1", port)
+    serving = asyncio.create_task(serve_web(load(WebSettings, environ), lifecycle))
+    try:
+        await until_answers(f"http://127.0.0.1:{internal}/readyz")
+        yield f"http://127.0.0.1:{public}", upstream
+    finally:
+        lifecycle.stopping.set()
+        await serving
+        server.close()
+
+
+async def send(url: str, method: str = "POST", **headers: str) -> int:
+    """The status of a request."""
+    async with httpx.AsyncClient(base_url=url) as client:
+        content = BODY if method == "POST" else None
+        answer = await client.request(
+            method, "/api/commands/tally.add", content=content, headers=headers
+        )
+        return answer.status_code
+
+
+async def test_a_command_with_a_key_is_sent_again_whole() -> None:
+    """A replica that leaves may break a connection that it has just taken."""
+    async with behind_the_proxy(broken=1) as (url, upstream):
+        assert await send(url, **{"Idempotency-Key": "k"}) == 202
+        assert upstream.bodies == [BODY, BODY]
+
+
+async def test_a_read_is_sent_again() -> None:
+    """It changes nothing."""
+    async with behind_the_proxy(broken=1) as (url, upstream):
+        assert await send(url, "GET") == 202
+        assert upstream.bodies == [b"", b""]
+
+
+@pytest.mark.parametrize(("broken", "keyed"), [(1, False), (2, True)])
+async def test_a_command_without_a_key_is_not_and_none_is_sent_a_third_time(
+    broken: int, keyed: bool
+) -> None:
+    """It might count twice; whoever sent it is told."""
+    async with behind_the_proxy(broken) as (url, upstream):
+        headers = {"Idempotency-Key": "k"} if keyed else {}
+        assert await send(url, **headers) == 502
+        assert len(upstream.bodies) == broken
