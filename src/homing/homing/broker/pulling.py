@@ -2,8 +2,8 @@
 
 Our own puller. `fetch` of nats-py hangs over a server's restart, strands messages when cancelled,
 and costs twice as much. Here a pull request is published to the consumer, and a callback on one
-inbox takes what comes; two requests are kept in flight. Each reset has a fresh inbox, so that what
-was on its way for the old one ends there.
+inbox takes what comes; two requests are kept in flight, one while nothing comes. Each reset has a
+fresh inbox, so that what was on its way for the old one ends there.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Pull:
         self._requests = 0
         self._credits = 0
         self._heard = time.monotonic()
+        self._delivered = 0.0
         self._not_before = 0.0
 
     async def reset(self, after: int) -> None:
@@ -91,7 +92,7 @@ class Pull:
         self._inbox = inbox
 
     async def request(self, waiting: int, waiting_bytes: int, lease_left: float) -> None:
-        """Keep two pulls in flight, unless enough is waiting already or the lease runs out."""
+        """Keep one or two pulls in flight, unless enough waits already or the lease runs out."""
         clock = time.monotonic()
         if self._credits and clock - self._heard > DEAD_AFTER_SECONDS:
             self._credits = 0  # no answer, not even a status: sent again
@@ -100,7 +101,7 @@ class Pull:
             return
         while (
             self._inbox is not None
-            and self._credits <= BATCH
+            and self._credits <= (BATCH if clock - self._delivered < EXPIRES_SECONDS else 0)
             and waiting <= 2 * BATCH
             and waiting_bytes <= 2 * BATCH_BYTES
         ):
@@ -143,6 +144,7 @@ class Pull:
                 await self._deliver(None)
                 return
             self._credits -= 1
+            self._delivered = self._heard
             await self._deliver(_delivery(message))
 
         return receive
