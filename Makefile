@@ -54,6 +54,10 @@ screenshots: $(STAMP) ## take every screen of the page anew (ARGS="list detail";
 bench-idle: $(STAMP) ## what idle partitions cost (ARGS="--partitions 512")
 	@PYTHONPATH=tests:tests/support/tally $(BIN)/python bench/idle.py $(ARGS)
 
+.PHONY: bench-rounds
+bench-rounds: $(STAMP) ## what bad and slow commands cost the others (ARGS="--refused 0.01 --hang 0.0005")
+	@PYTHONPATH=tests:tests/support/tally $(BIN)/python bench/rounds.py $(ARGS)
+
 .PHONY: e2e
 e2e: $(STAMP) ## end-to-end tests on a cluster: kind, or what HOMING_CLUSTER_KIT names (ARGS="-k restart")
 	@PYTHONPATH=tests HOMING_REQUIRE=browser,e2e $(BIN)/python -m support.cluster run $(BIN)/python -m pytest tests/e2e \

@@ -125,11 +125,15 @@ class Process:
         """What it said."""
         return self._log.read_text("utf-8")
 
+    def command(self) -> list[str]:
+        """Its command line."""
+        return [sys.executable, "-m", "homing", self.kind]
+
     def start(self) -> Process:
         """Start it; it may take a moment until it is ready."""
         with self._log.open("ab") as log:
             self._running = subprocess.Popen(
-                [sys.executable, "-m", "homing", self.kind],
+                self.command(),
                 env=self._environ, stdout=log, stderr=log,
             )  # fmt: skip
         return self
