@@ -146,6 +146,21 @@ async def test_a_stored_command_can_be_read_by_its_sequence(broker: Brokers) -> 
     assert await broker.source.read_message(2) is None
 
 
+async def test_what_lies_beyond_a_sequence_is_counted_by_partition(broker: Brokers) -> None:
+    """With the time of the first of it; who has nothing is left out, and so is who is not asked."""
+    for partition in (1, 2, 1, 1, 3):
+        await publish(broker, b"x", partition)
+    tail = await broker.source.tail()
+    found = await broker.source.beyond({0: 0, 1: 1, 2: 2, 3: 4})
+    assert {number: one.commands for number, one in found.items()} == {1: 2, 3: 1}
+    for number, first in ((1, 3), (3, 5)):
+        message = await broker.source.read_message(first)
+        assert message is not None
+        assert found[number].oldest_at == message["time"] <= tail.at
+    assert tail.sequence == 5
+    assert await broker.source.beyond({0: 0, 1: 4, 2: 99}) == {}
+
+
 async def test_a_pull_gets_its_partition_alone_in_order(broker: Brokers) -> None:
     """What was there, then what comes; the consumer counts from 1."""
     for number in range(6):

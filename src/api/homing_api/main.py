@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from homing import registry, settings
 from homing.broker import Broker, CommandStream, Publisher, connect, watch_outcomes
+from homing.lag import Lag
 from homing.lifecycle import Lifecycle, patiently, run
 from homing.log import configure, get
 from homing.registry import Registry
@@ -22,6 +23,7 @@ from homing.storage import (
     Outcomes,
     Reading,
     RecordedStream,
+    checkpoints,
 )
 from homing.verifying import verified
 from homing_api.batch import Batch
@@ -49,7 +51,10 @@ def main() -> None:
 
 async def api(config: ApiSettings, lifecycle: Lifecycle) -> None:
     """Serve the probes, wait for NATS and Postgres, serve until `lifecycle.stopping`."""
-    await with_probes(config, lifecycle, lambda: _work(config, lifecycle))
+    lag = Lag()
+    await with_probes(
+        config, lifecycle, lambda: _work(config, lifecycle, lag), {"/lag": lag.answer}
+    )
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Servers:
     """Its own, so that no flood of queries keeps outcomes from those who wait for them."""
 
 
-async def _work(config: ApiSettings, lifecycle: Lifecycle) -> None:
+async def _work(config: ApiSettings, lifecycle: Lifecycle, lag: Lag) -> None:
     domains = registry.load()
     reads = await patiently("postgres", FOREVER, lambda: _database(config, config.pool_size))
     sweeps = await patiently("postgres", FOREVER, lambda: _database(config, SWEEP_CONNECTIONS))
@@ -74,6 +79,7 @@ async def _work(config: ApiSettings, lifecycle: Lifecycle) -> None:
             FOREVER,
             lambda: verified(config.partitions, servers.reads, servers.broker, domains),
         )
+        lag.measure_by(lambda: checkpoints(sweeps), CommandStream(broker))
         await _serve(config, lifecycle, domains, servers, recorded)
     finally:
         await broker.close()

@@ -92,6 +92,7 @@ NATS = {
             f"{COMMANDS}.>",
             f"$JS.API.STREAM.INFO.{STREAM}",
             f"$JS.API.STREAM.MSG.GET.{STREAM}",
+            f"$JS.API.DIRECT.GET.{STREAM}",  # lag
         ],
         ["homing.outcomes.>"],
     ),
@@ -102,6 +103,7 @@ NATS = {
             "homing.members",
             f"$JS.API.STREAM.INFO.{STREAM}",
             f"$JS.API.STREAM.MSG.GET.{STREAM}",
+            f"$JS.API.DIRECT.GET.{STREAM}",  # lag
             f"$JS.API.CONSUMER.RESET.{STREAM}.*",
             f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.*",
             f"$JS.ACK.{STREAM}.>",

@@ -21,7 +21,7 @@ from homing.storage.rounds import (
 )
 from homing.storage.schema import check_schema, migrate_schema
 from homing.storage.seam import HolderRecords, OutcomeReading, RoundStatements, RoundStore
-from homing.storage.stream import RecordedStream, record_stream, recorded_stream
+from homing.storage.stream import RecordedStream, checkpoints, record_stream, recorded_stream
 
 __all__ = [
     "NIL",
@@ -47,6 +47,7 @@ __all__ = [
     "Rounds",
     "StatementFailed",
     "check_schema",
+    "checkpoints",
     "migrate_schema",
     "record_stream",
     "recorded_stream",

@@ -17,6 +17,7 @@ _PARTITIONS = """
 INSERT INTO homing.partitions (partition) SELECT generate_series(0, $1::int - 1)
 ON CONFLICT (partition) DO NOTHING
 """
+_CHECKPOINTS = "SELECT partition, checkpoint FROM homing.partitions ORDER BY partition"
 
 
 class RecordedStream(NamedTuple):
@@ -44,3 +45,8 @@ async def recorded_stream(database: Database) -> RecordedStream | None:
     """The stream that this database belongs to; None before the first `homing migrate`."""
     rows = await database.fetch(_READ, STREAM)
     return RecordedStream(*rows[0]) if rows else None
+
+
+async def checkpoints(database: Database) -> dict[int, int]:
+    """Each partition's last applied sequence."""
+    return {row[0]: row[1] for row in await database.fetch(_CHECKPOINTS)}

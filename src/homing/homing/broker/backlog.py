@@ -1,0 +1,85 @@
+"""How much of the stream lies beyond given sequences: what lag is measured from.
+
+One direct get per partition, all at once: the answer's headers tell the count and the time of the
+first message. Any replica of the stream may answer; the last sequence comes from the leader, with
+the leader's clock, so that the age of a message is not a matter of two clocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from homing.broker.connection import Broker
+from homing.broker.topology import microseconds
+from homing.errors import BrokerUnavailable
+from homing.partition import COMMANDS, STREAM
+
+NOT_FOUND = "404"
+REQUEST_SECONDS = 2
+
+
+class Tail(NamedTuple):
+    """The end of the stream."""
+
+    sequence: int
+    """The last one that was given out."""
+    at: datetime
+    """The server's clock at this moment."""
+
+
+class Beyond(NamedTuple):
+    """What a partition has beyond a sequence."""
+
+    commands: int
+    oldest_at: datetime
+    """When the first of it was stored, by the stream's own clock."""
+
+
+async def tail(broker: Broker) -> Tail:
+    """The end of the stream, from its leader. Raises `BrokerUnavailable`."""
+    answer = await _asked(broker, f"$JS.API.STREAM.INFO.{STREAM}", b"")
+    said = json.loads(answer.data)
+    if refused := said.get("error"):
+        raise BrokerUnavailable(str(refused))
+    at = datetime.fromisoformat(microseconds(said["ts"]))
+    return Tail(int(said["state"]["last_seq"]), at)
+
+
+async def beyond(broker: Broker, after: Mapping[int, int]) -> dict[int, Beyond]:
+    """What each partition has beyond its sequence in `after`; who has nothing is left out.
+
+    Raises `BrokerUnavailable`.
+    """
+    found = await asyncio.gather(*(_beyond(broker, *one) for one in after.items()))
+    return {partition: one for partition, one in zip(after, found, strict=True) if one is not None}
+
+
+async def _beyond(broker: Broker, partition: int, sequence: int) -> Beyond | None:
+    # Asked for a batch, if only of one, the server counts what would be left behind it.
+    wanted = {"seq": sequence + 1, "next_by_subj": f"{COMMANDS}.{partition}.>", "batch": 1}
+    subject = f"$JS.API.DIRECT.GET.{STREAM}"
+    message = await _asked(broker, subject, json.dumps(wanted).encode())
+    said = message.headers or {}
+    if said.get("Status") == NOT_FOUND:
+        return None
+    try:
+        oldest_at = datetime.fromisoformat(microseconds(said["Nats-Time-Stamp"]))
+        return Beyond(1 + int(said["Nats-Num-Pending"]), oldest_at)
+    except (KeyError, ValueError) as error:
+        raise BrokerUnavailable(f"no answer to a direct get: {said}") from error
+
+
+async def _asked(broker: Broker, subject: str, body: bytes) -> Msg:
+    if not broker.connected:  # a failed request would leak in nats-py's map
+        raise BrokerUnavailable("not connected")
+    try:
+        return await broker.client.request(subject, body, timeout=REQUEST_SECONDS)
+    except (NatsError, TimeoutError) as error:
+        raise BrokerUnavailable(str(error)) from error

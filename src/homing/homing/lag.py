@@ -1,0 +1,127 @@
+"""Lag: how old the oldest unapplied command is, and how many there are (`/lag`).
+
+The checkpoints are Postgres's, the rest is the stream's, so the answer is right whether any reactor
+runs or not. It is measured when somebody asks, at most once a second; whoever asks meanwhile gets
+the same. What cannot be measured is an error, never a 0: an autoscaler would take the reactors away
+in the middle of an outage. A command that is held back on purpose counts like any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import msgspec
+
+from homing.broker import BacklogReading, Tail
+from homing.errors import BrokerUnavailable, HomingError, LagUnknown
+from homing.outcome import now
+
+FRESH_SECONDS = 1.0
+PATIENCE_SECONDS = 2.0
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+Checkpoints = dict[int, int]
+"""Partition to its last applied sequence."""
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What is unapplied at one moment."""
+
+    gap: int
+    """Commands in the stream beyond the checkpoints."""
+    partitions: int
+    """How many partitions have some."""
+    oldest_seconds: float
+    """The age of the oldest of them, by the stream's own clock; 0 if there is none."""
+    measured_at: datetime
+
+
+class Lag:
+    """Measures lag; before it knows by what, and whenever a server is away, lag is unknown."""
+
+    def __init__(self) -> None:
+        self._checkpoints: Callable[[], Awaitable[Checkpoints]] | None = None
+        self._stream: BacklogReading | None = None
+        self._lock = asyncio.Lock()
+        self._looked_at = float("-inf")
+        self._found: Measured | HomingError = LagUnknown("the process has not started yet")
+        self._empty: tuple[int, Checkpoints] | None = None
+        """Last sequence and checkpoints when everything was applied."""
+
+    def measure_by(
+        self, checkpoints: Callable[[], Awaitable[Checkpoints]], stream: BacklogReading
+    ) -> None:
+        """Measure by these from now on."""
+        self._checkpoints, self._stream = checkpoints, stream
+
+    async def measured(self) -> Measured:
+        """The lag, not older than a second. Raises a `HomingError` if it cannot be known."""
+        async with self._lock:
+            if time.monotonic() - self._looked_at >= FRESH_SECONDS:
+                self._found = await self._in_time()
+                self._looked_at = time.monotonic()
+        if isinstance(self._found, HomingError):
+            raise self._found
+        return self._found
+
+    async def answer(self, _query: bytes) -> tuple[int, str, bytes]:
+        """`GET /lag` of the internal port."""
+        try:
+            return 200, JSON, msgspec.json.encode(await self.measured())
+        except HomingError as error:
+            problem = {
+                "type": "/problems/unavailable",
+                "title": "Unavailable",
+                "status": 503,
+                "detail": str(error),
+            }
+            return 503, PROBLEM, msgspec.json.encode(problem)
+
+    async def _in_time(self) -> Measured | HomingError:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await self._measure()
+        except TimeoutError:
+            return LagUnknown(f"no answer within {PATIENCE_SECONDS:g} s")
+        except HomingError as error:
+            return error
+
+    async def _measure(self) -> Measured:
+        if self._checkpoints is None or self._stream is None:
+            raise LagUnknown("the process has not started yet")
+        # In this order: what is applied in between is counted once too often, never missed.
+        applied = await self._checkpoints()
+        tail = await self._stream.tail()
+        if max(applied.values(), default=0) > tail.sequence:
+            raise LagUnknown("the stream ends before what the database says is applied")
+        if self._empty == (tail.sequence, applied):
+            return _measured(0, 0, 0.0)
+        found = await self._stream.beyond(applied)
+        if not found:
+            await self._nothing_missed(self._stream, applied, tail)
+            self._empty = (tail.sequence, applied)
+            return _measured(0, 0, 0.0)
+        oldest_at = min(one.oldest_at for one in found.values())
+        age = max(0.0, (tail.at - oldest_at).total_seconds())
+        return _measured(sum(one.commands for one in found.values()), len(found), age)
+
+    async def _nothing_missed(
+        self, stream: BacklogReading, applied: Checkpoints, tail: Tail
+    ) -> None:
+        """A replica that is behind the leader finds nothing beyond, too; the leader knows better.
+
+        The last message of the stream is some partition's checkpoint, unless it was taken away.
+        """
+        if max(applied.values(), default=0) >= tail.sequence:
+            return
+        if await stream.read_message(tail.sequence) is not None:
+            raise BrokerUnavailable("a replica of the stream is behind its leader")
+
+
+def _measured(gap: int, partitions: int, oldest_seconds: float) -> Measured:
+    return Measured(
+        gap=gap, partitions=partitions, oldest_seconds=oldest_seconds, measured_at=now()
+    )
