@@ -28,6 +28,7 @@ from homing.storage import (
 from homing.verifying import verified
 from homing_api.batch import Batch
 from homing_api.hub import Hub
+from homing_api.pressure import Pressure
 from homing_api.querying import Queries
 from homing_api.routes import Parts, build
 from homing_api.session import Sessions
@@ -80,7 +81,8 @@ async def _work(config: ApiSettings, lifecycle: Lifecycle, lag: Lag) -> None:
             lambda: verified(config.partitions, servers.reads, servers.broker, domains),
         )
         lag.measure_by(lambda: checkpoints(sweeps), CommandStream(broker))
-        await _serve(config, lifecycle, domains, servers, recorded)
+        pressure = Pressure(lag.measured, config.lag_max_seconds)
+        await _serve(config, lifecycle, domains, servers, recorded, pressure)
     finally:
         await broker.close()
         await sweeps.close()
@@ -102,6 +104,7 @@ async def _serve(
     domains: Registry,
     servers: Servers,
     recorded: RecordedStream,
+    pressure: Pressure,
 ) -> None:
     outcomes = Outcomes(servers.sweeps)
     hub = Hub(outcomes.read)
@@ -113,7 +116,7 @@ async def _serve(
         servers.broker, config.publish_concurrency, config.publish_deadline_seconds
     )
     stream = CommandStream(servers.broker)
-    loop = Loop(publisher, stream, hub, outcomes, sweeper)
+    loop = Loop(publisher, stream, hub, outcomes, sweeper, pressure)
     limits = Limits(config.commands_in_flight, config.waits_max, config.wait_max_seconds)
     retention = timedelta(days=config.outcome_retention_days)
     reads = Outcomes(servers.reads)
@@ -151,6 +154,7 @@ async def _serve(
                 hub.read_stored(),
                 sweeper.run(),
                 streams.tick(),
+                pressure.run(),
                 servers.broker.pulse(lifecycle.fail),
             )
         ]

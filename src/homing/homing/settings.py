@@ -78,6 +78,8 @@ class ApiSettings(Connected, frozen=True, kw_only=True):
     """Of many commands in one request."""
     commands_in_flight: Annotated[int, Meta(ge=1)] = 2000
     """Submits between arrival and answer; above it 503."""
+    lag_max_seconds: Annotated[float, Meta(gt=0)] | None = None
+    """While the oldest unapplied command is older, submits answer 503; none: they never do."""
     waits_max: Annotated[int, Meta(ge=1)] = 5000
     """Held responses in one process; above it a wait is not applied and the answer is 202."""
     streams_per_owner: Annotated[int, Meta(ge=1)] = 6
