@@ -97,6 +97,16 @@ async def test_each_verdict_has_its_exit_code(shell: Shell) -> None:
     assert "does not answer" in gone.err
 
 
+async def test_a_command_can_expire(shell: Shell) -> None:
+    """`--expires` says until when it may be applied; what that cannot be is bad input."""
+    sending = ("send", "tally.add", "--json", number("brief", 1), "--expires")
+    assert (await shell.run(*sending, "60")).code == 0
+    late = await shell.run(*sending, "0.001")
+    assert (late.code, json.loads(late.out)["error"]["type"]) == (4, "expired")
+    bad = await shell.run(*sending, "never")
+    assert (bad.code, "Homing-Expires" in bad.err) == (2, True)
+
+
 async def test_a_later_call_sees_what_an_earlier_one_sent(shell: Shell) -> None:
     """The session is kept in a private file; a status can be looked at and followed."""
     sent = await shell.run("send", "tally.add", "--json", number("kept", 7), "--wait", "0")

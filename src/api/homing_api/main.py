@@ -133,6 +133,7 @@ async def _serve(
                 config.partitions,
                 config.body_max_bytes,
                 config.publish_deadline_seconds,
+                timedelta(days=config.command_retention_days),
             ),
             status=Status(reads, stream, recorded.incarnation, retention),
             outcomes=reads,

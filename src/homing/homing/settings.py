@@ -88,6 +88,8 @@ class ApiSettings(Connected, frozen=True, kw_only=True):
     stream_lifetime_seconds: Annotated[float, Meta(ge=1)] = 3600.0
     """A stream's longest life, less up to a tenth of jitter; the client reconnects."""
     outcome_retention_days: Annotated[int, Meta(ge=1)] = 30
+    command_retention_days: Annotated[int, Meta(ge=1)] = 7
+    """How far away a command's expiry may lie."""
     pool_size: Annotated[int, Meta(ge=2, le=100)] = 10
     """Connections to Postgres; times replicas it must stay under the server's limit."""
     statement_cache_size: Annotated[int, Meta(ge=0)] = 100

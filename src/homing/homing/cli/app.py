@@ -126,6 +126,20 @@ class Client:
 CLIENT = Client()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """On what terms a command is sent."""
+
+    idempotency_key: str | None = None
+    """Sending again with the same key does not do it again."""
+    expires: str | None = None
+    """Fail it as expired unless it is applied by then: seconds from now on, or an instant like
+    2030-01-01T12:00:00Z."""
+
+
+TERMS = Terms()
+
+
 @app.command
 def send(
     type: str | None = None,
@@ -134,7 +148,7 @@ def send(
     json: Annotated[str | None, Dash] = None,
     file: Annotated[Path | None, Dash] = None,
     wait: Annotated[float, Parameter(validator=Number(gte=0, lte=86_400))] = 10.0,
-    idempotency_key: str | None = None,
+    terms: Annotated[Terms, Parameter(name="*")] = TERMS,
     client: Annotated[Client, Parameter(name="*")] = CLIENT,
 ) -> int:
     """Send a command, or a file of commands, and print what became of it.
@@ -153,12 +167,10 @@ def send(
         standard input.
     wait
         How many seconds to wait for the outcome; 0 only submits.
-    idempotency_key
-        Sending again with the same key does not do it again.
     """
     from homing.cli import asking  # noqa: PLC0415 - loads an HTTP client
 
-    return asking.send(client, asking.What(type, json, file, wait, idempotency_key))
+    return asking.send(client, asking.What(type, json, file, wait, terms))
 
 
 @app.command
