@@ -84,6 +84,9 @@ NATS = {
             *(f"$JS.API.STREAM.{action}.{STREAM}" for action in ("INFO", "CREATE", "UPDATE")),
             f"$JS.API.CONSUMER.LIST.{STREAM}",
             f"$JS.API.CONSUMER.DURABLE.CREATE.{STREAM}.*",
+            # `homing dead-letters replay`; its password is an operator's, who could as well do it
+            # in the database
+            f"{COMMANDS}.>",
         ],
     ),
     "api": _subjects(

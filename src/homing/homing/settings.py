@@ -138,6 +138,18 @@ class MigrateSettings(Logging, frozen=True, kw_only=True):
     """How long to wait for NATS and Postgres to answer."""
 
 
+class LettersSettings(Logging, frozen=True, kw_only=True):
+    """Settings of `homing dead-letters`, which connects as `homing migrate` does."""
+
+    postgres_url: PostgresUrl
+
+
+class ReplaySettings(LettersSettings, frozen=True, kw_only=True):
+    """Settings of `homing dead-letters replay`."""
+
+    nats_url: NatsUrl
+
+
 def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     """Read `kind` from the environment.
 

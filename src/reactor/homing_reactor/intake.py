@@ -93,7 +93,8 @@ class Intake:
             command = decoder.decode(envelope.payload)
         except (msgspec.DecodeError, RecursionError) as error:
             return Task(delivery, envelope, fault=Fault("invalid-payload", str(error)))
-        if command.key(envelope.id) != envelope.key:
+        # What a replay creates has the key that it would have had at first.
+        if command.key(envelope.replays or envelope.id) != envelope.key:
             return Task(delivery, envelope, fault=Fault("misplaced", "the payload has another key"))
         return Task(delivery, envelope, domain, command, None, self._delay(delivery, envelope))
 

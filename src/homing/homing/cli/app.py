@@ -17,7 +17,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
-from homing.cli import starting
+from homing.cli import dead_letters, starting
 from homing.cli.showing import Output
 from homing.errors import HomingError, SettingsError
 from homing.local.options import Options
@@ -219,4 +219,5 @@ def outcomes(
     return asking.outcomes(client, limit, follow=follow)
 
 
+app.command(dead_letters.app)
 app.register_install_completion_command()
