@@ -13,6 +13,7 @@ from homing.errors import BrokerUnavailable, LagUnknown, StorageUnavailable
 from homing.identity import new_command_id, traceparent
 from homing.lag import Lag
 from homing.partition import subject_of
+from homing.storage import Checkpoint
 from homing.testing.memory_broker import MemoryBroker
 
 
@@ -25,7 +26,12 @@ class Stream(MemoryBroker):
     async def beyond(self, after: Mapping[int, int]) -> dict[int, Beyond]:
         """As it is, or as if nothing had arrived yet."""
         self.looks += 1
-        return {} if self.behind else await super().beyond(after)
+        found = await super().beyond(after)
+        return (
+            {n: one._replace(commands=0, oldest_at=None) for n, one in found.items()}
+            if (self.behind)
+            else found
+        )
 
     async def store(self, *partitions: int) -> None:
         """A command in each of these."""
@@ -43,9 +49,10 @@ class Here:
         self.lag = Lag()
         self.lag.measure_by(self.checkpoints, self.stream)
 
-    async def checkpoints(self) -> dict[int, int]:
+    async def checkpoints(self) -> dict[int, Checkpoint]:
         """As Postgres has them."""
-        return dict(self.applied)
+        times = {message.sequence: message.at for message in self.stream.messages}
+        return {n: Checkpoint(one, times.get(one)) for n, one in self.applied.items()}
 
     async def numbers(self) -> tuple[int, int]:
         """(gap, partitions)."""
@@ -105,6 +112,24 @@ async def test_a_stream_behind_the_database_is_unknown(here: Here) -> None:
         await here.lag.measured()
 
 
+async def test_a_stream_that_was_made_anew_is_unknown(here: Here) -> None:
+    """Its sequences were used before: what lies below the checkpoints was never applied."""
+    await here.stream.store(1, 1, 1)
+    here.applied[1] = 3
+    assert await here.numbers() == (0, 0)
+    old = await here.checkpoints()
+    here.stream = Stream(4)
+    here.stream.pass_time(1)
+    await here.stream.store(1, 1, 1, 1)
+
+    async def checkpoints() -> dict[int, Checkpoint]:
+        return old
+
+    here.lag.measure_by(checkpoints, here.stream)
+    with pytest.raises(LagUnknown, match="message 3 of the stream"):
+        await here.lag.measured()
+
+
 async def test_a_replica_that_is_behind_is_not_believed(here: Here) -> None:
     """It finds nothing, but the leader has a last command that no checkpoint has reached."""
     await here.stream.store(1)
@@ -121,7 +146,7 @@ async def test_what_cannot_be_measured_is_a_503_and_no_number(here: Here) -> Non
     assert (status, kind) == (503, "application/problem+json")
     assert b"not started" in body
 
-    async def away() -> dict[int, int]:
+    async def away() -> dict[int, Checkpoint]:
         raise StorageUnavailable("away")
 
     here.lag.measure_by(away, here.stream)
@@ -140,7 +165,7 @@ async def test_a_server_that_hangs_is_a_503_in_time(
     monkeypatch.setattr(lag_module, "FRESH_SECONDS", 10.0)
     never = asyncio.Event()
 
-    async def hangs() -> dict[int, int]:
+    async def hangs() -> dict[int, Checkpoint]:
         await never.wait()
         return {}
 

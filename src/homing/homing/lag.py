@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 import msgspec
 
-from homing.broker import BacklogReading, Tail
+from homing.broker import BacklogReading, Beyond, Tail
 from homing.errors import BrokerUnavailable, HomingError, LagUnknown
 from homing.outcome import now
+from homing.storage import Checkpoint
 
 FRESH_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0
 JSON = "application/json"
 PROBLEM = "application/problem+json"
-Checkpoints = dict[int, int]
-"""Partition to its last applied sequence."""
+Checkpoints = dict[int, Checkpoint]
+"""By partition."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,30 +96,43 @@ class Lag:
         # In this order: what is applied in between is counted once too often, never missed.
         applied = await self._checkpoints()
         tail = await self._stream.tail()
-        if max(applied.values(), default=0) > tail.sequence:
-            raise LagUnknown("the stream ends before what the database says is applied")
         if self._empty == (tail.sequence, applied):
             return _measured(0, 0, 0.0)
-        found = await self._stream.beyond(applied)
-        if not found:
-            await self._nothing_missed(self._stream, applied, tail)
+        after = {partition: one.sequence for partition, one in applied.items()}
+        if max(after.values(), default=0) > tail.sequence:
+            raise LagUnknown("the stream ends before what the database says is applied")
+        found = await self._stream.beyond(after)
+        _same_stream(applied, found)
+        ages = [
+            (tail.at - one.oldest_at).total_seconds() for one in found.values() if one.oldest_at
+        ]
+        if not ages:
+            await self._nothing_missed(self._stream, after, tail)
             self._empty = (tail.sequence, applied)
-            return _measured(0, 0, 0.0)
-        oldest_at = min(one.oldest_at for one in found.values())
-        age = max(0.0, (tail.at - oldest_at).total_seconds())
-        return _measured(sum(one.commands for one in found.values()), len(found), age)
+        gap = sum(one.commands for one in found.values())
+        return _measured(gap, len(ages), max(0.0, *ages) if ages else 0.0)
 
     async def _nothing_missed(
-        self, stream: BacklogReading, applied: Checkpoints, tail: Tail
+        self, stream: BacklogReading, after: Mapping[int, int], tail: Tail
     ) -> None:
         """A replica that is behind the leader finds nothing beyond, too; the leader knows better.
 
         The last message of the stream is some partition's checkpoint, unless it was taken away.
         """
-        if max(applied.values(), default=0) >= tail.sequence:
+        if max(after.values(), default=0) >= tail.sequence:
             return
         if await stream.read_message(tail.sequence) is not None:
             raise BrokerUnavailable("a replica of the stream is behind its leader")
+
+
+def _same_stream(applied: Checkpoints, found: Mapping[int, Beyond]) -> None:
+    """One that was restored or made anew uses sequences again, and hides what is below them."""
+    for partition, (sequence, at) in applied.items():
+        if sequence and found[partition].at != (at or found[partition].at):
+            raise LagUnknown(
+                f"message {sequence} of the stream is not the one that was applied last in "
+                f"partition {partition}"
+            )
 
 
 def _measured(gap: int, partitions: int, oldest_seconds: float) -> Measured:

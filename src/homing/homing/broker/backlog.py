@@ -1,8 +1,8 @@
 """How much of the stream lies beyond given sequences: what lag is measured from.
 
-One direct get per partition, all at once: the answer's headers tell the count and the time of the
-first message. Any replica of the stream may answer; the last sequence comes from the leader, with
-the leader's clock, so that the age of a message is not a matter of two clocks.
+One or two direct gets per partition, all at once: the answers' headers tell the count and the
+times. Any replica of the stream may answer; the last sequence comes from the leader, with its
+clock, so that the age of a message is not a matter of two clocks.
 """
 
 from __future__ import annotations
@@ -37,9 +37,19 @@ class Tail(NamedTuple):
 class Beyond(NamedTuple):
     """What a partition has beyond a sequence."""
 
+    at: datetime | None
+    """When the message of this sequence was stored; None if there is none."""
     commands: int
-    oldest_at: datetime
-    """When the first of it was stored, by the stream's own clock."""
+    oldest_at: datetime | None
+    """When the first of them was stored, by the stream's own clock; None without any."""
+
+
+class _Found(NamedTuple):
+    """A message of a partition, and how many come after it."""
+
+    sequence: int
+    at: datetime
+    more: int
 
 
 async def tail(broker: Broker) -> Tail:
@@ -53,25 +63,37 @@ async def tail(broker: Broker) -> Tail:
 
 
 async def beyond(broker: Broker, after: Mapping[int, int]) -> dict[int, Beyond]:
-    """What each partition has beyond its sequence in `after`; who has nothing is left out.
-
-    Raises `BrokerUnavailable`.
-    """
+    """What each partition has beyond its sequence in `after`. Raises `BrokerUnavailable`."""
     found = await asyncio.gather(*(_beyond(broker, *one) for one in after.items()))
-    return {partition: one for partition, one in zip(after, found, strict=True) if one is not None}
+    return dict(zip(after, found, strict=True))
 
 
-async def _beyond(broker: Broker, partition: int, sequence: int) -> Beyond | None:
+async def _beyond(broker: Broker, partition: int, sequence: int) -> Beyond:
+    first = await _first(broker, partition, max(1, sequence))
+    if first is None:
+        return Beyond(None, 0, None)
+    if first.sequence > sequence:
+        return Beyond(None, 1 + first.more, first.at)
+    if not first.more:
+        return Beyond(first.at, 0, None)
+    oldest = await _first(broker, partition, sequence + 1)
+    if oldest is None:
+        raise BrokerUnavailable("two replicas of the stream do not agree")
+    return Beyond(first.at, 1 + oldest.more, oldest.at)
+
+
+async def _first(broker: Broker, partition: int, sequence: int) -> _Found | None:
+    """The partition's first message from a sequence on."""
     # Asked for a batch, if only of one, the server counts what would be left behind it.
-    wanted = {"seq": sequence + 1, "next_by_subj": f"{COMMANDS}.{partition}.>", "batch": 1}
+    wanted = {"seq": sequence, "next_by_subj": f"{COMMANDS}.{partition}.>", "batch": 1}
     subject = f"$JS.API.DIRECT.GET.{STREAM}"
     message = await _asked(broker, subject, json.dumps(wanted).encode())
     said = message.headers or {}
     if said.get("Status") == NOT_FOUND:
         return None
     try:
-        oldest_at = datetime.fromisoformat(microseconds(said["Nats-Time-Stamp"]))
-        return Beyond(1 + int(said["Nats-Num-Pending"]), oldest_at)
+        at = datetime.fromisoformat(microseconds(said["Nats-Time-Stamp"]))
+        return _Found(int(said["Nats-Sequence"]), at, int(said["Nats-Num-Pending"]))
     except (KeyError, ValueError) as error:
         raise BrokerUnavailable(f"no answer to a direct get: {said}") from error
 

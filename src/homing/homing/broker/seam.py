@@ -44,7 +44,7 @@ class BacklogReading(StreamReading, Protocol):
         """The end of the stream, and the broker's clock."""
 
     async def beyond(self, after: Mapping[int, int]) -> dict[int, Beyond]:
-        """What each partition has beyond its sequence in `after`; who has nothing is left out."""
+        """What each partition has beyond its sequence in `after`."""
 
 
 class Pulling(Protocol):

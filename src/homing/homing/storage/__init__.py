@@ -23,11 +23,18 @@ from homing.storage.rounds import (
 )
 from homing.storage.schema import check_schema, migrate_schema
 from homing.storage.seam import HolderRecords, OutcomeReading, RoundStatements, RoundStore
-from homing.storage.stream import RecordedStream, checkpoints, record_stream, recorded_stream
+from homing.storage.stream import (
+    Checkpoint,
+    RecordedStream,
+    checkpoints,
+    record_stream,
+    recorded_stream,
+)
 
 __all__ = [
     "NIL",
     "Bounds",
+    "Checkpoint",
     "Claimed",
     "Database",
     "DeadLetterRow",

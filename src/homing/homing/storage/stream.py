@@ -17,7 +17,17 @@ _PARTITIONS = """
 INSERT INTO homing.partitions (partition) SELECT generate_series(0, $1::int - 1)
 ON CONFLICT (partition) DO NOTHING
 """
-_CHECKPOINTS = "SELECT partition, checkpoint FROM homing.partitions ORDER BY partition"
+_CHECKPOINTS = (
+    "SELECT partition, checkpoint, checkpoint_at FROM homing.partitions ORDER BY partition"
+)
+
+
+class Checkpoint(NamedTuple):
+    """How far a partition is applied."""
+
+    sequence: int
+    at: datetime | None
+    """The stream's time of that message; None before the first one."""
 
 
 class RecordedStream(NamedTuple):
@@ -47,6 +57,6 @@ async def recorded_stream(database: Database) -> RecordedStream | None:
     return RecordedStream(*rows[0]) if rows else None
 
 
-async def checkpoints(database: Database) -> dict[int, int]:
-    """Each partition's last applied sequence."""
-    return {row[0]: row[1] for row in await database.fetch(_CHECKPOINTS)}
+async def checkpoints(database: Database) -> dict[int, Checkpoint]:
+    """How far each partition is applied."""
+    return {row[0]: Checkpoint(row[1], row[2]) for row in await database.fetch(_CHECKPOINTS)}

@@ -137,11 +137,13 @@ class MemoryBroker(Publishing, CommandSource, BacklogReading, Announcing):
 
     async def beyond(self, after: Mapping[int, int]) -> dict[int, Beyond]:
         """What each partition has beyond its sequence."""
-        found: dict[int, list[Message]] = {}
-        for message in self.messages:
-            if message.sequence > after.get(message.partition, len(self.messages)):
-                found.setdefault(message.partition, []).append(message)
-        return {number: Beyond(len(some), some[0].at) for number, some in found.items()}
+        return {partition: self._beyond(partition, number) for partition, number in after.items()}
+
+    def _beyond(self, partition: int, sequence: int) -> Beyond:
+        mine = [message for message in self.messages if message.partition == partition]
+        more = [message for message in mine if message.sequence > sequence]
+        at = next((message.at for message in mine if message.sequence == sequence), None)
+        return Beyond(at, len(more), more[0].at if more else None)
 
     def pull(self, partition: int, deliver: Deliver) -> Pulling:
         """A pull of a partition."""
