@@ -18,7 +18,7 @@ from homing.registry import load
 from homing_api.expiring import expires_at
 from homing_api.problems import Problem
 from homing_reactor.deciding import Decider, Plan
-from homing_reactor.intake import PATIENCE, Intake, Task
+from homing_reactor.intake import PATIENCE, Fault, Intake, Task
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -86,7 +86,7 @@ def read(made: Envelope, partition: int | None = None) -> Task:
     return Intake(load(), PARTITIONS, demo=True).read(partition, message)
 
 
-def decide(task: Task, condemned: str | None = None) -> tuple[Plan, Outcome]:
+def decide(task: Task, condemned: Fault | None = None) -> tuple[Plan, Outcome]:
     """The plan of a round of this task, and the outcome in it."""
     plan = Decider(incarnation=1).decide([(0, task)], {}, {}, condemned)
     return plan, decode_outcome(plan.outcomes[0].body.encode())
@@ -124,7 +124,7 @@ def test_whatever_is_wrong_with_it_a_late_command_is_expired() -> None:
     """But one that Postgres has refused has been tried: that is what there is to know of it."""
     wrong = read(envelope(-1), partition=(partition_of(envelope(1).key, PARTITIONS) + 1) % 8)
     assert decide(wrong)[1].error.type == "expired"  # type: ignore[union-attr]
-    plan, outcome = decide(read(envelope(-1)), condemned="trace")
+    plan, outcome = decide(read(envelope(-1)), condemned=Fault("not-applicable", "trace"))
     assert outcome.error.type == "not-applicable"  # type: ignore[union-attr]
     assert len(plan.dead_letters) == 1
 

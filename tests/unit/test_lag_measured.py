@@ -63,6 +63,7 @@ class Here:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> Here:
     monkeypatch.setattr(lag_module, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(lag_module, "SHARE", 0)
     return Here()
 
 
@@ -183,4 +184,15 @@ async def test_within_a_second_all_get_the_same(monkeypatch: pytest.MonkeyPatch)
     first = await here.lag.measured()
     await here.stream.store(1)
     assert await asyncio.gather(*(here.lag.measured() for _ in range(3))) == [first] * 3
+    assert here.stream.looks == 1
+
+
+async def test_a_look_that_takes_long_is_taken_more_seldom(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a deep backlog the server counts for long, and has something better to do."""
+    monkeypatch.setattr(lag_module, "SHARE", 1000)
+    await here.stream.store(1)
+    first = await here.lag.measured()
+    assert await here.lag.measured() is first
     assert here.stream.looks == 1

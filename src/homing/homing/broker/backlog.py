@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -45,11 +45,12 @@ class Beyond(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """A message of a partition, and how many come after it."""
+    """A message of a partition."""
 
     sequence: int
     at: datetime
     more: int
+    """How many come after it, if that was asked for."""
 
 
 async def tail(broker: Broker) -> Tail:
@@ -69,23 +70,24 @@ async def beyond(broker: Broker, after: Mapping[int, int]) -> dict[int, Beyond]:
 
 
 async def _beyond(broker: Broker, partition: int, sequence: int) -> Beyond:
-    first = await _first(broker, partition, max(1, sequence))
+    first = await _first(broker, partition, max(1, sequence), count=True)
     if first is None:
         return Beyond(None, 0, None)
     if first.sequence > sequence:
         return Beyond(None, 1 + first.more, first.at)
     if not first.more:
         return Beyond(first.at, 0, None)
-    oldest = await _first(broker, partition, sequence + 1)
+    oldest = await _first(broker, partition, sequence + 1, count=False)
     if oldest is None:
         raise BrokerUnavailable("two replicas of the stream do not agree")
-    return Beyond(first.at, 1 + oldest.more, oldest.at)
+    return Beyond(first.at, first.more, oldest.at)
 
 
-async def _first(broker: Broker, partition: int, sequence: int) -> _Found | None:
+async def _first(broker: Broker, partition: int, sequence: int, *, count: bool) -> _Found | None:
     """The partition's first message from a sequence on."""
-    # Asked for a batch, if only of one, the server counts what would be left behind it.
-    wanted = {"seq": sequence, "next_by_subj": f"{COMMANDS}.{partition}.>", "batch": 1}
+    wanted: dict[str, Any] = {"seq": sequence, "next_by_subj": f"{COMMANDS}.{partition}.>"}
+    if count:  # of a batch, if only of one, the server says how many would be left behind it
+        wanted["batch"] = 1
     subject = f"$JS.API.DIRECT.GET.{STREAM}"
     message = await _asked(broker, subject, json.dumps(wanted).encode())
     said = message.headers or {}
@@ -93,7 +95,8 @@ async def _first(broker: Broker, partition: int, sequence: int) -> _Found | None
         return None
     try:
         at = datetime.fromisoformat(microseconds(said["Nats-Time-Stamp"]))
-        return _Found(int(said["Nats-Sequence"]), at, int(said["Nats-Num-Pending"]))
+        more = int(said["Nats-Num-Pending"]) if count else 0
+        return _Found(int(said["Nats-Sequence"]), at, more)
     except (KeyError, ValueError) as error:
         raise BrokerUnavailable(f"no answer to a direct get: {said}") from error
 
