@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -26,8 +26,8 @@ from homing.outcome import (
 from homing.partition import partition_of, subject_of
 from homing.registry import load
 from homing.replaying import Done, NotReplayable, Replays, original_of, replayed
-from homing.storage import RecordedStream
-from homing.storage.dead_letters import Content, Letter
+from homing.storage import Checkpoint, RecordedStream
+from homing.storage.dead_letters import Content, Letter, Noted
 from homing.testing.memory_broker import MemoryBroker
 from homing_reactor.deciding import Decider
 from homing_reactor.intake import Intake
@@ -61,17 +61,21 @@ class Notes:
     """The letters of one command, as far as replays look at them."""
 
     def __init__(self) -> None:
-        self.number = 0
-        self.sent_at: datetime | None = None
+        self.noted = Noted(0, None, None)
 
-    async def replays(self, command_id: str) -> tuple[int, datetime | None] | None:
+    async def replays(self, command_id: str) -> Noted | None:
         """As they were noted."""
-        return self.number, self.sent_at
+        return self.noted
 
     async def note_replay(self, command_id: str, number: int) -> None:
         """The first note of a number counts."""
-        if number > self.number:
-            self.number, self.sent_at = number, now()
+        if number > self.noted.number:
+            self.noted = Noted(number, now(), None)
+
+    async def place_replay(self, command_id: str, number: int, sequence: int) -> None:
+        """Where it was first counts."""
+        if self.noted.sequence is None:
+            self.noted = self.noted._replace(sequence=sequence)
 
 
 class Verdicts:
@@ -99,7 +103,12 @@ class Here:
     def __init__(self) -> None:
         self.notes, self.verdicts, self.broker = Notes(), Verdicts(), MemoryBroker(PARTITIONS)
         self.original = failed_command()
-        self.replays = Replays(self.notes, self.verdicts)  # type: ignore[arg-type]
+        self.applied = 0
+        self.replays = Replays(self.notes, self.verdicts, self.checkpoints)  # type: ignore[arg-type]
+
+    async def checkpoints(self) -> dict[int, Checkpoint]:
+        """How far each partition is applied."""
+        return dict.fromkeys(range(PARTITIONS), Checkpoint(self.applied, None))
 
     async def send(self) -> int:
         """Send what is due; its number."""
@@ -140,11 +149,24 @@ async def test_what_has_succeeded_or_was_rejected_is_not_sent_again(status: Stat
     assert await here.broker.last_sequence() == 2
 
 
-async def test_a_replay_whose_outcome_may_be_gone_is_not_sent_again() -> None:
+async def test_a_replay_whose_outcome_is_gone_is_not_sent_again() -> None:
     """Outcomes are not kept for ever, and it must not take effect twice."""
     here = Here()
     await here.send()
-    here.notes.sent_at = now() - timedelta(days=31)
+    here.notes.noted = here.notes.noted._replace(sent_at=now() - timedelta(days=31))
+    assert await here.send() == 1, "not applied yet, however long ago it was sent"
+    here.applied = 1
+    with pytest.raises(Done, match="no longer kept"):
+        await here.send()
+
+
+async def test_a_replay_of_unknown_fate_is_not_sent_again_for_ever() -> None:
+    """It may be in the stream, and have had an outcome, though no acknowledgement came."""
+    here = Here()
+    here.broker.max_bytes = 0
+    with pytest.raises(BrokerUnavailable):
+        await here.send()
+    here.notes.noted = here.notes.noted._replace(sent_at=now() - timedelta(days=31))
     with pytest.raises(Done, match="no longer kept"):
         await here.send()
 

@@ -44,7 +44,7 @@ def expires_at(
     if instant <= now:
         raise invalid((FieldError(name, "Must be later than now"),))
     if instant > now + longest:
-        most = f"Must be within {longest.days} days, for which commands are kept"
+        most = f"Must be within {longest / timedelta(days=1):g} days, for which commands are kept"
         raise invalid((FieldError(name, most),))
     return instant.astimezone(UTC)
 

@@ -9,6 +9,7 @@ expiry does not, as whoever replays wants it now.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -21,11 +22,11 @@ from homing.errors import HomingError
 from homing.identity import replayed_command_id, traceparent
 from homing.outcome import Outcome, Position, now
 from homing.partition import partition_of, subject_of
-from homing.storage import DeadLetters, OutcomeReading, RecordedStream
-from homing.storage.dead_letters import CONFLICT, Content, Letter
+from homing.storage import Checkpoint, DeadLetters, OutcomeReading, RecordedStream
+from homing.storage.dead_letters import CONFLICT, Content, Letter, Noted
 
 SURELY_KEPT = timedelta(days=1)
-"""The shortest time that outcomes can be kept."""
+"""For so long a replay without an acknowledgement is sent again: its outcome would be there."""
 
 
 class NoSuchLetter(HomingError):
@@ -90,9 +91,15 @@ def replayed(original: Envelope, number: int) -> Envelope:
 class Replays:
     """Says what became of replays, and sends the next one."""
 
-    def __init__(self, letters: DeadLetters, outcomes: OutcomeReading) -> None:
+    def __init__(
+        self,
+        letters: DeadLetters,
+        outcomes: OutcomeReading,
+        checkpoints: Callable[[], Awaitable[Mapping[int, Checkpoint]]],
+    ) -> None:
         self._letters = letters
         self._outcomes = outcomes
+        self._checkpoints = checkpoints
 
     async def of(self, original: str, sent: int) -> list[Replay]:
         """The replays of a command, of which so many were sent."""
@@ -106,35 +113,43 @@ class Replays:
         Raises `Done` if one has succeeded, was rejected, or may have been; `BrokerUnavailable`,
         `StreamFull`, after which asking again is safe.
         """
-        number = await self._due(original.id)
+        partition = partition_of(original.key, stream.partitions)
+        number = await self._due(original.id, partition)
         await self._letters.note_replay(original.id, number)
         envelope = replayed(original, number)
-        partition = partition_of(envelope.key, stream.partitions)
         receipt = await publisher.publish(
             replayed_command_id(original.id, number), subject_of(envelope.type, partition),
             envelopes.encode(envelope), envelope.traceparent,
         )  # fmt: skip
+        await self._letters.place_replay(original.id, number, receipt.sequence)
         position = Position(stream.incarnation, partition, receipt.sequence)
         return Sent(Replay(number, envelope.id, None), original.id, position)
 
-    async def _due(self, original: str) -> int:
+    async def _due(self, original: str, partition: int) -> int:
         noted = await self._letters.replays(original)
         if noted is None:
             raise NotReplayable("no dead letter has the command that it replays")
-        number, sent_at = noted
-        if not number:
+        if not noted.number:
             return 1
-        last = (await self.of(original, number))[-1]
+        applied = (await self._checkpoints())[partition].sequence  # before its outcome is read
+        last = (await self.of(original, noted.number))[-1]
         if last.outcome is None:
-            if sent_at is not None and sent_at < now() - SURELY_KEPT:
+            if _gone(noted, applied):
                 raise Done(
-                    f"replay {number} ({last.command_id}) was sent at {sent_at.isoformat()} and "
-                    "has no outcome: it is still to come, or no longer kept"
+                    f"replay {last.number} ({last.command_id}) was sent at {noted.sent_at}, and "
+                    "its outcome is no longer kept"
                 )
-            return number
+            return last.number
         if last.outcome.status == "failed":
-            return number + 1
-        raise Done(f"replay {number} ({last.command_id}) {_ENDED[last.outcome.status]}")
+            return last.number + 1
+        raise Done(f"replay {last.number} ({last.command_id}) {_ENDED[last.outcome.status]}")
+
+
+def _gone(noted: Noted, applied: int) -> bool:
+    """Whether a replay without an outcome may have had one."""
+    if noted.sequence is not None:
+        return noted.sequence <= applied
+    return noted.sent_at is not None and noted.sent_at < now() - SURELY_KEPT
 
 
 _ENDED = {"succeeded": "succeeded", "rejected": "was rejected by a rule, which is final"}

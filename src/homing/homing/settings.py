@@ -27,6 +27,7 @@ PostgresUrl = Annotated[
 ]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/][^\s]*\Z")]
 Switch = Literal["on", "off"]
+Days = Annotated[float, Meta(gt=0, le=36_500)]
 S = TypeVar("S", bound="Logging")
 
 
@@ -88,7 +89,7 @@ class ApiSettings(Connected, frozen=True, kw_only=True):
     stream_lifetime_seconds: Annotated[float, Meta(ge=1)] = 3600.0
     """A stream's longest life, less up to a tenth of jitter; the client reconnects."""
     outcome_retention_days: Annotated[int, Meta(ge=1)] = 30
-    command_retention_days: Annotated[int, Meta(ge=1)] = 7
+    command_retention_days: Days = 7.0
     """How far away a command's expiry may lie."""
     pool_size: Annotated[int, Meta(ge=2, le=100)] = 10
     """Connections to Postgres; times replicas it must stay under the server's limit."""

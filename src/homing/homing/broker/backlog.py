@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from homing.broker.connection import Broker
-from homing.broker.topology import microseconds
+from homing.broker.topology import parsed_time
 from homing.errors import BrokerUnavailable
 from homing.partition import COMMANDS, STREAM
 
@@ -59,7 +59,7 @@ async def tail(broker: Broker) -> Tail:
     said = json.loads(answer.data)
     if refused := said.get("error"):
         raise BrokerUnavailable(str(refused))
-    at = datetime.fromisoformat(microseconds(said["ts"]))
+    at = parsed_time(said["ts"])
     return Tail(int(said["state"]["last_seq"]), at)
 
 
@@ -94,7 +94,7 @@ async def _first(broker: Broker, partition: int, sequence: int, *, count: bool) 
     if said.get("Status") == NOT_FOUND:
         return None
     try:
-        at = datetime.fromisoformat(microseconds(said["Nats-Time-Stamp"]))
+        at = parsed_time(said["Nats-Time-Stamp"])
         more = int(said["Nats-Num-Pending"]) if count else 0
         return _Found(int(said["Nats-Sequence"]), at, more)
     except (KeyError, ValueError) as error:

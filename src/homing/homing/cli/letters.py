@@ -31,6 +31,7 @@ from homing.storage import (
     Outcomes,
     RecordedStream,
     check_schema,
+    checkpoints,
     recorded_stream,
 )
 from homing.storage.dead_letters import Content, Letter, Wanted
@@ -92,7 +93,7 @@ def show_one(letter_id: int, output: Output) -> int:
         else:
             hindrance = None
             noted = await desk.letters.replays(original.id)
-            replays = await desk.replays.of(original.id, noted[0] if noted else 0)
+            replays = await desk.replays.of(original.id, noted.number if noted else 0)
             place = (partition_of(original.key, desk.stream.partitions), original.key)
             own = [replay.command_id for replay in replays]
             later = await desk.letters.later(letter, place, own, LATER_MAX)
@@ -166,7 +167,7 @@ async def _replay_all(
 
 async def _pending(desk: Desk, original: str) -> bool:
     noted = await desk.letters.replays(original)
-    replays = await desk.replays.of(original, noted[0] if noted else 0)
+    replays = await desk.replays.of(original, noted.number if noted else 0)
     return bool(replays) and replays[-1].outcome is None
 
 
@@ -194,7 +195,8 @@ def _at_desk(work: Callable[[Desk], Awaitable[int]]) -> int:
             if stream is None:
                 raise NotMigrated("the database does not know its stream")
             letters = DeadLetters(database)
-            return await work(Desk(letters, Replays(letters, Outcomes(database)), stream))
+            replays = Replays(letters, Outcomes(database), lambda: checkpoints(database))
+            return await work(Desk(letters, replays, stream))
         finally:
             await database.close()
 

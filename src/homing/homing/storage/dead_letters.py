@@ -34,13 +34,18 @@ ORDER BY d.incarnation, d.sequence, d.id LIMIT $8"""
 _ONE = f"{_HEAD} WHERE d.id = $1"
 _CONTENT = "SELECT subject, headers, body, traceback FROM homing.dead_letters WHERE id = $1"
 _REPLAYS = """
-SELECT max(replays), max(replayed_at) FROM homing.dead_letters
+SELECT replays, replayed_at, replay_sequence FROM homing.dead_letters
 WHERE command_id = $1::uuid AND split_part(reason, ':', 1) <> $2
-HAVING count(*) > 0
+ORDER BY replays DESC, replay_sequence LIMIT 1
 """
 _NOTE = """
-UPDATE homing.dead_letters SET replays = $2, replayed_at = clock_timestamp()
+UPDATE homing.dead_letters
+SET replays = $2, replayed_at = clock_timestamp(), replay_sequence = NULL
 WHERE command_id = $1::uuid AND replays < $2 AND split_part(reason, ':', 1) <> $3
+"""
+_PLACE = """
+UPDATE homing.dead_letters SET replay_sequence = coalesce(replay_sequence, $3)
+WHERE command_id = $1::uuid AND replays = $2 AND split_part(reason, ':', 1) <> $4
 """
 _DISCARD = """
 UPDATE homing.dead_letters SET discarded_at = coalesce(discarded_at, clock_timestamp())
@@ -86,6 +91,17 @@ class Content(NamedTuple):
     traceback: str
 
 
+class Noted(NamedTuple):
+    """What is known of a failed command's last replay."""
+
+    number: int
+    """0 if there is none."""
+    sent_at: datetime | None
+    """When it was first sent."""
+    sequence: int | None
+    """Where the stream has it; None as long as that is not known."""
+
+
 class Wanted(NamedTuple):
     """Which letters; None is all of them."""
 
@@ -119,17 +135,18 @@ class DeadLetters:
         rows = await self._database.fetch(_CONTENT, letter_id)
         return (found[0], Content(*rows[0])) if found and rows else None
 
-    async def replays(self, command_id: str) -> tuple[int, datetime | None] | None:
-        """The number of the last replay of a failed command, and when it was first sent.
-
-        None if no letter has this command.
-        """
+    async def replays(self, command_id: str) -> Noted | None:
+        """The last replay of a failed command; None if no letter has this command."""
         rows = await self._database.fetch(_REPLAYS, command_id, CONFLICT)
-        return (rows[0][0], rows[0][1]) if rows else None
+        return Noted(*rows[0]) if rows else None
 
     async def note_replay(self, command_id: str, number: int) -> None:
         """Note that this replay is about to be sent; the first note of a number counts."""
         await self._database.execute(_NOTE, command_id, number, CONFLICT)
+
+    async def place_replay(self, command_id: str, number: int, sequence: int) -> None:
+        """Note where the stream has this replay; where it was first counts."""
+        await self._database.execute(_PLACE, command_id, number, sequence, CONFLICT)
 
     async def discard(self, letter_id: int) -> bool:
         """Mark it; whether there is such a letter."""
