@@ -14,6 +14,7 @@ from nats.js import api
 from homing.broker import (
     Announcer,
     Announcing,
+    BacklogReading,
     Broker,
     CommandSource,
     CommandStream,
@@ -33,11 +34,15 @@ ACK_WAIT_SECONDS = 0.5
 DUPLICATE_WINDOW_SECONDS = 0.6
 
 
+class Source(CommandSource, BacklogReading, Protocol):
+    """The stream, from the sides of all who read it."""
+
+
 class Brokers(Protocol):
     """A broker, from the sides of all who use it."""
 
     publisher: Publishing
-    source: CommandSource
+    source: Source
     announcer: Announcing
 
     async def watch_outcomes(self, received: Callable[[OwnerToken, str, bytes], None]) -> None:
@@ -60,7 +65,7 @@ class Real:
     broker: Broker
     url: str
     publisher: Publishing
-    source: CommandSource
+    source: Source
     announcer: Announcing
 
     async def watch_outcomes(self, received: Callable[[OwnerToken, str, bytes], None]) -> None:
@@ -92,7 +97,7 @@ class Memory:
 
     def __post_init__(self) -> None:
         self.publisher: Publishing = self.broker
-        self.source: CommandSource = self.broker
+        self.source: Source = self.broker
         self.announcer: Announcing = self.broker
         self.watch_outcomes = self.broker.watch_outcomes
         self.watch_members = self.broker.watch_members

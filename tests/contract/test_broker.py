@@ -15,7 +15,7 @@ from contract.brokers import (
     memory_broker,
     real_broker,
 )
-from homing.broker import Delivery, Pulling
+from homing.broker import Beyond, Delivery, Pulling
 from homing.errors import BrokerUnavailable, StreamFull, TooLarge
 from homing.identity import new_command_id, traceparent
 from homing.outcome import CommandId, OwnerToken, now
@@ -144,6 +144,25 @@ async def test_a_stored_command_can_be_read_by_its_sequence(broker: Brokers) -> 
     (delivery,) = await (await Hand(broker).begin()).until(1)
     assert delivery.published_at == message["time"]
     assert await broker.source.read_message(2) is None
+
+
+async def test_what_lies_beyond_a_sequence_is_counted_by_partition(broker: Brokers) -> None:
+    """With the times of the first of it and of the sequence itself; nothing is None."""
+    for partition in (1, 2, 1, 1, 3):
+        await publish(broker, b"x", partition)
+    tail = await broker.source.tail()
+    found = await broker.source.beyond({0: 0, 1: 1, 2: 2, 3: 4})
+    read = [await broker.source.read_message(sequence) for sequence in range(1, 6)]
+    at = [message["time"] for message in read if message is not None]
+    assert found == {
+        0: Beyond(None, 0, None),
+        1: Beyond(at[0], 2, at[2]),
+        2: Beyond(at[1], 0, None),
+        3: Beyond(None, 1, at[4]),
+    }
+    assert tail.sequence == 5
+    assert tail.at >= at[4]
+    assert await broker.source.beyond({1: 99}) == {1: Beyond(None, 0, None)}
 
 
 async def test_a_pull_gets_its_partition_alone_in_order(broker: Brokers) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from homing_api import streams
 from support.place import Servers
 from support.rows import made, writer
 from support.running import running_api
-from support.sse import Event, Parser, events
+from support.sse import Event, Parser, listening, take
 from support.waiting import until
 from support.world import REGISTER, World, outcome_of, place_named, running_world
 
@@ -35,25 +34,6 @@ async def world(servers: Servers) -> AsyncIterator[World]:
 async def me(world: World) -> AsyncIterator[httpx.AsyncClient]:
     async with world.session() as one:
         yield one
-
-
-@asynccontextmanager
-async def listening(
-    one: httpx.AsyncClient, path: str, last: str | None = None
-) -> AsyncIterator[AsyncIterator[Event]]:
-    """An open event stream."""
-    headers = {"Last-Event-ID": last} if last else {}
-    async with one.stream("GET", path, headers=headers) as response:
-        assert response.status_code == 200
-        assert response.headers["Content-Type"] == "text/event-stream"
-        assert response.headers["Cache-Control"] == "no-store, no-transform"
-        yield events(response)
-
-
-async def take(stream: AsyncIterator[Event], count: int, seconds: float = 20) -> list[Event]:
-    """The next events."""
-    async with asyncio.timeout(seconds):
-        return [await anext(stream) for _ in range(count)]
 
 
 async def submit(one: httpx.AsyncClient, name: str, **headers: str) -> Any:

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -17,45 +16,8 @@ from homing.cli.calling import homing_at
 from homing.cli.following import status
 from homing.local import ports
 from support.place import Servers
+from support.shell import Shell
 from support.world import World, running_world
-
-
-class Ran(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[dict[str, object]]:
-        """Its standard output as JSON lines."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-class Shell:
-    """Runs `homing` with a session of its own."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self._environ = {
-            **os.environ, "HOMING_URL": url, "HOMING_SESSION_FILE": str(folder / "session.json"),
-        }  # fmt: skip
-
-    async def start(
-        self, *words: str, stdout: int = asyncio.subprocess.PIPE
-    ) -> asyncio.subprocess.Process:
-        """A command that goes on."""
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "homing", *words, env=self._environ,
-            stdin=asyncio.subprocess.PIPE, stdout=stdout, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-
-    async def run(self, *words: str, given: str = "") -> Ran:
-        """A command to its end."""
-        process = await self.start(*words)
-        out, err = await asyncio.wait_for(process.communicate(given.encode()), 40)
-        assert b"Traceback" not in err, err.decode()
-        return Ran(process.returncode or 0, out.decode(), err.decode())
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +28,12 @@ async def world(servers: Servers) -> AsyncIterator[World]:
 
 @pytest.fixture
 def shell(world: World, tmp_path: Path) -> Shell:
-    return Shell(world.url, tmp_path)
+    return shell_of(world, tmp_path)
+
+
+def shell_of(world: World, folder: Path) -> Shell:
+    """With a session that is kept in this folder."""
+    return Shell(HOMING_URL=world.url, HOMING_SESSION_FILE=str(folder / "session.json"))
 
 
 def number(tally: str, value: int) -> str:
@@ -97,6 +64,16 @@ async def test_each_verdict_has_its_exit_code(shell: Shell) -> None:
     assert "does not answer" in gone.err
 
 
+async def test_a_command_can_expire(shell: Shell) -> None:
+    """`--expires` says until when it may be applied; what that cannot be is bad input."""
+    sending = ("send", "tally.add", "--json", number("brief", 1), "--expires")
+    assert (await shell.run(*sending, "60")).code == 0
+    late = await shell.run(*sending, "0.001")
+    assert (late.code, json.loads(late.out)["error"]["type"]) == (4, "expired")
+    bad = await shell.run(*sending, "never")
+    assert (bad.code, "Homing-Expires" in bad.err) == (2, True)
+
+
 async def test_a_later_call_sees_what_an_earlier_one_sent(shell: Shell) -> None:
     """The session is kept in a private file; a status can be looked at and followed."""
     sent = await shell.run("send", "tally.add", "--json", number("kept", 7), "--wait", "0")
@@ -112,7 +89,7 @@ async def test_a_strangers_command_is_not_known(world: World, shell: Shell, tmp_
     """Another session's command looks like one that is not there."""
     sent = await shell.run("send", "tally.add", "--json", number("mine", 7))
     (tmp_path / "other").mkdir()
-    other = Shell(world.url, tmp_path / "other")
+    other = shell_of(world, tmp_path / "other")
     asked = await other.run("status", json.loads(sent.out)["command_id"])
     assert (asked.code, "Not known yet" in asked.err) == (2, True)
     assert (await other.run("status", "no-such-id")).code == 2

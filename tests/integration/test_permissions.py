@@ -17,6 +17,7 @@ from homing.permissions import NATS, inbox, nats_users
 from homing.settings import MigrateSettings
 from support.place import Place
 from support.running import running_api, running_reactor
+from support.shell import Shell
 from support.waiting import until
 
 CONFIG = """\
@@ -35,7 +36,7 @@ FORBIDDEN = [
     ("reactor", "publish", "$JS.API.STREAM.UPDATE.HOMING_COMMANDS"),
     ("reactor", "subscribe", "homing.outcomes.>"),
     ("reactor", "subscribe", f"{inbox('api')}.>"),
-    ("migrate", "publish", "homing.commands.0.locations.register"),
+    ("migrate", "publish", "homing.outcomes.someone.some-id"),
     ("migrate", "publish", "$JS.API.STREAM.DELETE.HOMING_COMMANDS"),
     ("migrate", "subscribe", ">"),
 ]
@@ -80,9 +81,10 @@ async def test_a_command_comes_home_with_these_rights_alone(
     await place.rows("DELETE FROM homing.stream")
     for _ in range(2):  # the second one updates what is there
         await migrate(settings)
+    lag_ports = ports.free(2)
     async with (
-        running_api(place, nats_url=url(port, "api")) as base,
-        running_reactor(place, nats_url=url(port, "reactor")),
+        running_api(place, nats_url=url(port, "api"), internal_port=lag_ports[0]) as base,
+        running_reactor(place, nats_url=url(port, "reactor"), internal_port=lag_ports[1]),
         httpx.AsyncClient(base_url=base) as client,
     ):
         body = {"name": "Graz", "category": "City"}
@@ -92,6 +94,17 @@ async def test_a_command_comes_home_with_these_rights_alone(
         id_, sequence = answer.json()["command_id"], answer.json()["position"]["sequence"]
         status = await client.get(f"/api/commands/{id_}?seq={sequence}")
         assert status.json()["status"] == "succeeded"
+        broken = {"tally_id": "broken"}
+        await client.post("/api/commands/tally.explode", json=broken, headers=waited)
+        operator = Shell(
+            HOMING_NATS_URL=url(port, "migrate"),
+            HOMING_POSTGRES_URL=place.postgres_url("homing_migrator"),
+        )
+        replayed = await operator.run("dead-letters", "replay", "1")
+        assert replayed.code == 0, replayed.err
+        for internal in lag_ports:
+            lag = await client.get(f"http://127.0.0.1:{internal}/lag")
+            assert lag.status_code == 200, lag.text
     assert "Violation" not in log.read_text()
 
 

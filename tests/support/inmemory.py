@@ -14,11 +14,13 @@ from typing import Any
 
 import msgspec
 
+from homing.lag import Lag
 from homing.outcome import OwnerToken, Stored
 from homing.registry import Registry, load
 from homing.testing.memory_broker import MemoryBroker
 from homing.testing.memory_store import MemoryStore
 from homing_api.hub import Hub
+from homing_api.pressure import Pressure
 from homing_api.receiving import receive
 from homing_api.submitting import Limits, Loop, Submitted, Submitter
 from homing_api.sweeping import Sweeper
@@ -72,7 +74,8 @@ async def running_api(
     """An API; without `hears`, every announcement is lost on its way to it."""
     hub = Hub(store.read)
     sweeper = Sweeper(hub, store, await store.horizon())
-    loop = Loop(broker, broker, hub, store, sweeper)
+    pressure = Pressure(Lag().measured, None)
+    loop = Loop(broker, broker, hub, store, sweeper, pressure)
     submitter = Submitter(loop, Limits(1000, 1000, 5.0), INCARNATION, asyncio.Event())
     if hears:
         await broker.watch_outcomes(hub.announced)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import httpx
@@ -94,3 +96,22 @@ async def events(response: httpx.Response) -> AsyncIterator[Event]:
     async for piece in response.aiter_raw():
         for event in parser.feed(piece):
             yield event
+
+
+@asynccontextmanager
+async def listening(
+    one: httpx.AsyncClient, path: str, last: str | None = None
+) -> AsyncIterator[AsyncIterator[Event]]:
+    """An open event stream."""
+    headers = {"Last-Event-ID": last} if last else {}
+    async with one.stream("GET", path, headers=headers) as response:
+        assert response.status_code == 200
+        assert response.headers["Content-Type"] == "text/event-stream"
+        assert response.headers["Cache-Control"] == "no-store, no-transform"
+        yield events(response)
+
+
+async def take(stream: AsyncIterator[Event], count: int, seconds: float = 20) -> list[Event]:
+    """The next events."""
+    async with asyncio.timeout(seconds):
+        return [await anext(stream) for _ in range(count)]

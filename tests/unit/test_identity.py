@@ -11,10 +11,13 @@ from homing.identity import (
     fingerprint,
     new_command_id,
     owner_token,
+    replayed_command_id,
     trace_id,
     traceparent,
 )
 from homing.outcome import CommandId
+
+VECTOR = "b2171ce1-bd30-8d94-b068-954e0315f28f"  # written down: ids outlive versions
 
 
 def test_owner_tokens_tell_issuer_and_subject_apart() -> None:
@@ -61,3 +64,14 @@ def test_a_sent_trace_goes_on_and_a_broken_one_is_replaced() -> None:
     assert traceparent(sent) != sent
     for broken in (None, "", "00-" + "0" * 32 + "-00f067aa0ba902b7-01", "x" * 9999, sent + "\r\n"):
         assert re.fullmatch(r"[0-9a-f]{32}", trace_id(traceparent(broken)))
+
+
+def test_a_replays_id_is_the_same_each_time_and_another_for_each_number() -> None:
+    """So that asking twice is one command; it is a v8, and no idempotency key leads to it."""
+    first, second = new_command_id(), new_command_id()
+    ids = [replayed_command_id(one, number) for one in (first, second) for number in (1, 2, 11)]
+    assert ids == [replayed_command_id(one, n) for one in (first, second) for n in (1, 2, 11)]
+    assert len(set(ids)) == 6
+    assert {UUID(one).version for one in ids} == {8}
+    assert all(ID_PATTERN.fullmatch(one) for one in ids)
+    assert replayed_command_id(CommandId("0190a1b2-0000-7000-8000-000000000000"), 1) == VECTOR

@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple
 
 import msgspec
 
 from homing.errors import HomingError
 from homing.log import get
-from homing.outcome import Outcome, OwnerToken, sent
+from homing.outcome import Outcome, OwnerToken, now, sent
 from homing.registry import Registry
 from homing_api.answering import Accepted, accepted, outcome_status
+from homing_api.expiring import ITEM, Expires, expires_at
 from homing_api.problems import Problem, ProblemDocument, unavailable
 from homing_api.receiving import JSON, Received, decode, field_error
 from homing_api.submitting import UNACKNOWLEDGED, Submitter
@@ -36,6 +38,7 @@ class BatchItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     type: str
     payload: msgspec.Raw
     idempotency_key: str | None = None
+    expires: Expires | None = None
 
 
 class ItemAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,6 +67,8 @@ class Batch:
     item_max_bytes: int
     deadline_seconds: float
     """Of the whole request; what is not acknowledged by then is answered 503."""
+    longest: timedelta
+    """How far away an expiry may lie."""
 
     async def submit(
         self, items: Sequence[bytes], owner: OwnerToken, traceparent: str | None
@@ -134,7 +139,8 @@ class Batch:
                 raise Problem(404, "unknown-command", f"There is no command {said.type!r:.200}.")
             payload = bytes(said.payload)
             received = Received(decode(found[1], payload), payload)
-            asked = Asked(idempotency_key(said.idempotency_key), traceparent)
+            expires = expires_at(said.expires, now(), self.longest, ITEM)
+            asked = Asked(idempotency_key(said.idempotency_key), traceparent, expires_at=expires)
             return wrap(received, owner, self.partitions, asked)
         except msgspec.ValidationError as error:
             wrong = field_error(error)

@@ -17,7 +17,7 @@ from homing.identity import ID_PATTERN
 from homing.outcome import Outcome
 from homing.queries import Query
 from homing.registry import Registry
-from homing_api import events
+from homing_api import events, expiring
 from homing_api.answering import Accepted, VerdictDocument
 from homing_api.batch import ITEMS_MAX, NDJSON, BatchItem, ItemAnswer
 from homing_api.problems import CONTENT_TYPE as PROBLEM
@@ -225,6 +225,12 @@ def _submit(schemas: Schemas, command: type[Command]) -> Schema:
         "parameters": [
             _header("Prefer", text, "`wait=N`: hold the response up to N seconds for the outcome"),
             _header("Idempotency-Key", text, "A repeat with the same key is the same command"),
+            _header(
+                expiring.HEADER,
+                text,
+                "Not applied by then it fails as `expired`: seconds from now on, or an instant "
+                "(RFC 3339). A repeat keeps the first one's.",
+            ),
         ],
         "requestBody": {"required": True, "content": {JSON: {"schema": schemas.ref(command)}}},
         "responses": {

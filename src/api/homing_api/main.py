@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from homing import registry, settings
 from homing.broker import Broker, CommandStream, Publisher, connect, watch_outcomes
+from homing.lag import Lag
 from homing.lifecycle import Lifecycle, patiently, run
 from homing.log import configure, get
 from homing.registry import Registry
@@ -22,10 +23,12 @@ from homing.storage import (
     Outcomes,
     Reading,
     RecordedStream,
+    checkpoints,
 )
 from homing.verifying import verified
 from homing_api.batch import Batch
 from homing_api.hub import Hub
+from homing_api.pressure import Pressure
 from homing_api.querying import Queries
 from homing_api.routes import Parts, build
 from homing_api.session import Sessions
@@ -49,7 +52,10 @@ def main() -> None:
 
 async def api(config: ApiSettings, lifecycle: Lifecycle) -> None:
     """Serve the probes, wait for NATS and Postgres, serve until `lifecycle.stopping`."""
-    await with_probes(config, lifecycle, lambda: _work(config, lifecycle))
+    lag = Lag()
+    await with_probes(
+        config, lifecycle, lambda: _work(config, lifecycle, lag), {"/lag": lag.answer}
+    )
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Servers:
     """Its own, so that no flood of queries keeps outcomes from those who wait for them."""
 
 
-async def _work(config: ApiSettings, lifecycle: Lifecycle) -> None:
+async def _work(config: ApiSettings, lifecycle: Lifecycle, lag: Lag) -> None:
     domains = registry.load()
     reads = await patiently("postgres", FOREVER, lambda: _database(config, config.pool_size))
     sweeps = await patiently("postgres", FOREVER, lambda: _database(config, SWEEP_CONNECTIONS))
@@ -74,7 +80,9 @@ async def _work(config: ApiSettings, lifecycle: Lifecycle) -> None:
             FOREVER,
             lambda: verified(config.partitions, servers.reads, servers.broker, domains),
         )
-        await _serve(config, lifecycle, domains, servers, recorded)
+        lag.measure_by(lambda: checkpoints(sweeps), CommandStream(broker))
+        pressure = Pressure(lag.measured, config.lag_max_seconds)
+        await _serve(config, lifecycle, domains, servers, recorded, pressure)
     finally:
         await broker.close()
         await sweeps.close()
@@ -96,6 +104,7 @@ async def _serve(
     domains: Registry,
     servers: Servers,
     recorded: RecordedStream,
+    pressure: Pressure,
 ) -> None:
     outcomes = Outcomes(servers.sweeps)
     hub = Hub(outcomes.read)
@@ -107,7 +116,7 @@ async def _serve(
         servers.broker, config.publish_concurrency, config.publish_deadline_seconds
     )
     stream = CommandStream(servers.broker)
-    loop = Loop(publisher, stream, hub, outcomes, sweeper)
+    loop = Loop(publisher, stream, hub, outcomes, sweeper, pressure)
     limits = Limits(config.commands_in_flight, config.waits_max, config.wait_max_seconds)
     retention = timedelta(days=config.outcome_retention_days)
     reads = Outcomes(servers.reads)
@@ -124,6 +133,7 @@ async def _serve(
                 config.partitions,
                 config.body_max_bytes,
                 config.publish_deadline_seconds,
+                timedelta(days=config.command_retention_days),
             ),
             status=Status(reads, stream, recorded.incarnation, retention),
             outcomes=reads,
@@ -145,6 +155,7 @@ async def _serve(
                 hub.read_stored(),
                 sweeper.run(),
                 streams.tick(),
+                pressure.run(),
                 servers.broker.pulse(lifecycle.fail),
             )
         ]

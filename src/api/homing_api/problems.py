@@ -65,9 +65,10 @@ def unavailable(
     return Problem(503, "unavailable", what, headers=headers, command_id=command_id)
 
 
-def overloaded(status: int, what: str) -> Problem:
+def overloaded(status: int, what: str, *, retry_after_seconds: int = 1) -> Problem:
     """429 for one client's excess, 503 for everybody's."""
-    return Problem(status, "overloaded", what, headers={"Retry-After": "1"})
+    headers = {"Retry-After": str(retry_after_seconds)}
+    return Problem(status, "overloaded", what, headers=headers)
 
 
 def invalid(errors: tuple[FieldError, ...], detail: str = "") -> Problem:

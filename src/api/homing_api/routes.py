@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from homing import telemetry
 from homing.domain import Domain
 from homing.log import get
-from homing.outcome import CommandId, OwnerToken
+from homing.outcome import CommandId, OwnerToken, now
 from homing.queries import Query
 from homing.registry import Registry
 from homing.settings import ApiSettings
@@ -27,6 +28,7 @@ from homing_api.answering import JSON, Answer, accepted, outcome_answer, pending
 from homing_api.batch import NDJSON, Batch, split
 from homing_api.docs_page import docs_page
 from homing_api.documents import SEQUENCE_MAX, TIMEOUT_MAX, openapi
+from homing_api.expiring import HEADER, expires_at
 from homing_api.prefer import wait_seconds
 from homing_api.problems import CONTENT_TYPE, FieldError, Problem, invalid
 from homing_api.querying import Queries, read_paging
@@ -198,6 +200,9 @@ def _asked(settings: ApiSettings) -> Asked:
         idempotency_key=idempotency_key(request.headers.get("Idempotency-Key")),
         traceparent=request.headers.get("traceparent"),
         delay_seconds=_delay() if settings.demo == "on" else 0.0,
+        expires_at=expires_at(
+            request.headers.get(HEADER), now(), timedelta(days=settings.command_retention_days)
+        ),
     )
 
 

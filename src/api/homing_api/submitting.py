@@ -22,6 +22,7 @@ from homing.log import get
 from homing.outcome import Position, Stored
 from homing.storage import OutcomeReading
 from homing_api.hub import Hub
+from homing_api.pressure import Pressure
 from homing_api.problems import Problem, overloaded, unavailable
 from homing_api.sweeping import Sweeper
 from homing_api.wrapping import Wrapped
@@ -60,6 +61,7 @@ class Loop:
     hub: Hub
     outcomes: OutcomeReading
     sweeper: Sweeper
+    pressure: Pressure
 
 
 class Submitter:
@@ -122,7 +124,9 @@ class Submitter:
         return min(wait_seconds, self._limits.wait_max_seconds)
 
     async def _publish(self, wrapped: Wrapped) -> Position:
+        self._loop.pressure.check()
         if self._in_flight >= self._limits.in_flight:
+            telemetry.REFUSED.labels("in-flight").inc()
             raise overloaded(503, "Too many commands are on their way into the stream.")
         self._in_flight += 1
         started = time.monotonic()
@@ -133,6 +137,7 @@ class Submitter:
         except TooLarge as error:
             raise Problem(413, "too-large", f"The command is too large: {error.detail}.") from error
         except StreamFull as error:
+            telemetry.REFUSED.labels("stream-full").inc()
             raise unavailable(
                 "The stream of commands is full; the command was not stored.",
                 retry_after_seconds=5, command_id=wrapped.command_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -23,6 +24,7 @@ class Asked(NamedTuple):
     idempotency_key: str | None = None
     traceparent: str | None = None
     delay_seconds: float = 0.0
+    expires_at: datetime | None = None
 
 
 class Wrapped(NamedTuple):
@@ -61,6 +63,7 @@ def wrap(received: Received, owner: OwnerToken, partitions: int, asked: Asked) -
         traceparent=traceparent(asked.traceparent),
         schema_version=command.schema_version,
         delay_seconds=asked.delay_seconds,
+        expires_at=asked.expires_at,
         payload=msgspec.Raw(payload),
     )
     partition = partition_of(key, partitions)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from homing.claims import taken
 from homing.domain import Context
@@ -90,6 +91,7 @@ def _body(case: Case, verdict: Verdict) -> bytes:
             position=case.position,
             timeline=case.timeline,
             trace_id=trace_id(envelope.traceparent),
+            replays=UNSET if envelope.replays is None else envelope.replays,
         )
     )
 

@@ -38,6 +38,12 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: Annotated[int, Meta(ge=1)] = msgspec.field(name="envelopeversion", default=VERSION)
     schema_version: Annotated[int, Meta(ge=1)] = msgspec.field(name="schemaversion", default=1)
     delay_seconds: Annotated[float, Meta(ge=0, le=5)] = msgspec.field(name="demodelay", default=0.0)
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = msgspec.field(
+        name="expires", default=None
+    )
+    """Not applied by then it fails, by the clock of the reactor that decides it."""
+    replays: Annotated[str, Meta(pattern=rf"^{ID_PATTERN.pattern}\Z")] | None = None
+    """The failed command that this one does again."""
     payload: Raw = msgspec.field(name="data")
 
 
@@ -74,7 +80,9 @@ def decode(body: bytes) -> Envelope:
         if has_nul(body):
             raise Unreadable("U+0000 in text")
         envelope = _envelope.decode(body)
-        envelope.accepted_at.astimezone(UTC)  # read models keep it, and are read in UTC
+        for moment in (envelope.accepted_at, envelope.expires_at):
+            if moment is not None:
+                moment.astimezone(UTC)  # read models keep it, and are read in UTC
         return envelope
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise Unreadable(str(error)) from error

@@ -44,6 +44,10 @@ class StorageUnavailable(Unavailable):
     """Postgres does not answer."""
 
 
+class LagUnknown(Unavailable):
+    """How much is unapplied cannot be said:"""
+
+
 class TopologyMismatch(HomingError):
     """The stream, the database and the settings do not belong together:"""
 

@@ -34,7 +34,16 @@ def new_command_id() -> CommandId:
 
 def derived_command_id(owner: OwnerToken, idempotency_key: str) -> CommandId:
     """The UUIDv8 of this owner's idempotency key, the same at every repeat."""
-    digest = bytearray(hashlib.sha256(f"homing\0{owner}\0{idempotency_key}".encode()).digest()[:16])
+    return _derived("homing", owner, idempotency_key)
+
+
+def replayed_command_id(command_id: str, number: int) -> CommandId:
+    """The UUIDv8 of a replay of a failed command, the same however often it is asked for."""
+    return _derived("homing-replay", command_id, str(number))
+
+
+def _derived(*parts: str) -> CommandId:
+    digest = bytearray(hashlib.sha256("\0".join(parts).encode()).digest()[:16])
     digest[6] = (digest[6] & 0x0F) | 0x80
     digest[8] = (digest[8] & 0x3F) | 0x80
     return CommandId(str(UUID(bytes=bytes(digest))))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal, NewType
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from homing.actions import Action
 
@@ -65,6 +65,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     position: Position
     timeline: Timeline
     trace_id: str
+    replays: str | UnsetType = UNSET
+    """The failed command that this one did again, of a replay."""
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):

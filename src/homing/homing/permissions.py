@@ -84,6 +84,9 @@ NATS = {
             *(f"$JS.API.STREAM.{action}.{STREAM}" for action in ("INFO", "CREATE", "UPDATE")),
             f"$JS.API.CONSUMER.LIST.{STREAM}",
             f"$JS.API.CONSUMER.DURABLE.CREATE.{STREAM}.*",
+            # `homing dead-letters replay`; its password is an operator's, who could as well do it
+            # in the database
+            f"{COMMANDS}.>",
         ],
     ),
     "api": _subjects(
@@ -92,6 +95,7 @@ NATS = {
             f"{COMMANDS}.>",
             f"$JS.API.STREAM.INFO.{STREAM}",
             f"$JS.API.STREAM.MSG.GET.{STREAM}",
+            f"$JS.API.DIRECT.GET.{STREAM}",  # lag
         ],
         ["homing.outcomes.>"],
     ),
@@ -102,6 +106,7 @@ NATS = {
             "homing.members",
             f"$JS.API.STREAM.INFO.{STREAM}",
             f"$JS.API.STREAM.MSG.GET.{STREAM}",
+            f"$JS.API.DIRECT.GET.{STREAM}",  # lag
             f"$JS.API.CONSUMER.RESET.{STREAM}.*",
             f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.*",
             f"$JS.ACK.{STREAM}.>",

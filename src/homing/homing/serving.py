@@ -82,7 +82,10 @@ class _Config(Config):
 
 
 async def with_probes(
-    config: Listening, lifecycle: Lifecycle, work: Callable[[], Coroutine[Any, Any, None]]
+    config: Listening,
+    lifecycle: Lifecycle,
+    work: Callable[[], Coroutine[Any, Any, None]],
+    routes: Mapping[str, Route] | None = None,
 ) -> None:
     """Do `work` beside the internal port, which answers from the first moment to the last.
 
@@ -90,7 +93,7 @@ async def with_probes(
     """
     ended = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        probes = internal_app(lifecycle)
+        probes = internal_app(lifecycle, routes)
         group.create_task(serve(probes, config.bind, config.internal_port, ended))
         working = group.create_task(work())
         stop = group.create_task(lifecycle.stopping.wait())

@@ -27,6 +27,7 @@ PostgresUrl = Annotated[
 ]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/][^\s]*\Z")]
 Switch = Literal["on", "off"]
+Days = Annotated[float, Meta(gt=0, le=36_500)]
 S = TypeVar("S", bound="Logging")
 
 
@@ -78,6 +79,8 @@ class ApiSettings(Connected, frozen=True, kw_only=True):
     """Of many commands in one request."""
     commands_in_flight: Annotated[int, Meta(ge=1)] = 2000
     """Submits between arrival and answer; above it 503."""
+    lag_max_seconds: Annotated[float, Meta(gt=0)] | None = None
+    """While the oldest unapplied command is older, submits answer 503; none: they never do."""
     waits_max: Annotated[int, Meta(ge=1)] = 5000
     """Held responses in one process; above it a wait is not applied and the answer is 202."""
     streams_per_owner: Annotated[int, Meta(ge=1)] = 6
@@ -86,6 +89,8 @@ class ApiSettings(Connected, frozen=True, kw_only=True):
     stream_lifetime_seconds: Annotated[float, Meta(ge=1)] = 3600.0
     """A stream's longest life, less up to a tenth of jitter; the client reconnects."""
     outcome_retention_days: Annotated[int, Meta(ge=1)] = 30
+    command_retention_days: Days = 7.0
+    """How far away a command's expiry may lie."""
     pool_size: Annotated[int, Meta(ge=2, le=100)] = 10
     """Connections to Postgres; times replicas it must stay under the server's limit."""
     statement_cache_size: Annotated[int, Meta(ge=0)] = 100
@@ -132,6 +137,18 @@ class MigrateSettings(Logging, frozen=True, kw_only=True):
     stream_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     wait_seconds: Annotated[float, Meta(ge=0)] = 60.0
     """How long to wait for NATS and Postgres to answer."""
+
+
+class LettersSettings(Logging, frozen=True, kw_only=True):
+    """Settings of `homing dead-letters`, which connects as `homing migrate` does."""
+
+    postgres_url: PostgresUrl
+
+
+class ReplaySettings(LettersSettings, frozen=True, kw_only=True):
+    """Settings of `homing dead-letters replay`."""
+
+    nats_url: NatsUrl
 
 
 def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:

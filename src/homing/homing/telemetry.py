@@ -27,6 +27,9 @@ ROUNDS_FAILED = Counter("homing_rounds_failed_total", "Rounds not committed", ["
 
 # --- the API ---
 SUBMITTED = Counter("homing_commands_submitted_total", "Submits", ["type", "result"])
+REFUSED = Counter(
+    "homing_submits_refused_total", "Submits refused because there is too much to do", ["reason"]
+)
 PUBLISH_SECONDS = Histogram(
     "homing_publish_seconds", "A publish, with its retries, until the ack", buckets=_SECONDS
 )

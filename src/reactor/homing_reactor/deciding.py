@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from homing.settle import Verdict, failed, settle
 from homing.storage import DeadLetterRow, EventRow, OutcomeRow
 from homing_reactor.intake import Fault, Task
 
+EXPIRED = "expired"
 States = dict[str, dict[str, Any]]
 """By domain, by key; a key without a state is missing or None."""
 
@@ -97,9 +99,10 @@ class Decider:
         started = time.perf_counter()
         mine = around.states.setdefault(task.domain.name, {}) if task.domain else {}
         state = mine.get(envelope.key)
-        case = Case(envelope, position, _timeline(task.delivery, envelope))
+        at = now()
+        case = Case(envelope, position, _timeline(task.delivery, envelope, at))
         verdict, body = conclude(
-            case, _verdict(task, envelope, state, around.condemned), state, around.ledger
+            case, _verdict(task, envelope, state, around.condemned, at), state, around.ledger
         )
         if task.domain and verdict.events:
             mine[envelope.key] = verdict.state
@@ -107,8 +110,9 @@ class Decider:
         _record(plan, envelope, verdict, body, position)
         spent = time.perf_counter() - started
         plan.seconds[envelope.type] = max(spent, plan.seconds.get(envelope.type, 0.0))
-        if verdict.status == "failed" and verdict.error is not None:
-            fault = Fault(verdict.error.type, verdict.error.detail)
+        error = verdict.error
+        if verdict.status == "failed" and error is not None and error.type != EXPIRED:
+            fault = Fault(error.type, error.detail)
             self._bury(plan, task, position, fault, verdict.traceback or "")
 
     def _repeated(self, plan: Plan, task: Task, position: Position, fingerprint: str) -> None:
@@ -138,7 +142,12 @@ class Decider:
         )
 
 
-def _verdict(task: Task, envelope: Envelope, state: Any, condemned: Fault | None) -> Verdict:
+def _verdict(
+    task: Task, envelope: Envelope, state: Any, condemned: Fault | None, at: datetime
+) -> Verdict:
+    if condemned is None and envelope.expires_at is not None and at >= envelope.expires_at:
+        # Whatever else is wrong with it, it is not wanted any more; its outcome says all there is.
+        return failed(state, EXPIRED, f"It was to be applied by {envelope.expires_at.isoformat()}.")
     if task.fault is not None:
         return failed(state, task.fault.type, task.fault.detail)
     if condemned is not None:
@@ -147,12 +156,12 @@ def _verdict(task: Task, envelope: Envelope, state: Any, condemned: Fault | None
     return settle(task.domain, task.command, state, context_of(envelope))
 
 
-def _timeline(delivery: Delivery, envelope: Envelope) -> Timeline:
+def _timeline(delivery: Delivery, envelope: Envelope, at: datetime) -> Timeline:
     return Timeline(
         accepted_at=envelope.accepted_at,
         published_at=delivery.published_at,
         received_at=delivery.received_at,
-        decided_at=now(),
+        decided_at=at,
     )
 
 

@@ -22,6 +22,7 @@ from homing.registry import Registry
 
 PATIENCE = timedelta(minutes=10)
 DELAY_MAX_SECONDS = 5.0
+PAST_SECONDS = 0.01  # so that what waited for its expiry is decided after it, not a hair before
 
 
 class Fault(NamedTuple):
@@ -60,6 +61,10 @@ class Intake:
 
     def read(self, partition: int, delivery: Delivery) -> Task:
         """Never raises: what is wrong with the delivery is in the task."""
+        task = self._task(partition, delivery)
+        return task._replace(wait_seconds=min(task.wait_seconds, _left(task)))
+
+    def _task(self, partition: int, delivery: Delivery) -> Task:
         try:
             envelope = envelopes.decode(delivery.body)
         except envelopes.Unreadable as error:
@@ -88,7 +93,8 @@ class Intake:
             command = decoder.decode(envelope.payload)
         except (msgspec.DecodeError, RecursionError) as error:
             return Task(delivery, envelope, fault=Fault("invalid-payload", str(error)))
-        if command.key(envelope.id) != envelope.key:
+        # What a replay creates has the key that it would have had at first.
+        if command.key(envelope.replays or envelope.id) != envelope.key:
             return Task(delivery, envelope, fault=Fault("misplaced", "the payload has another key"))
         return Task(delivery, envelope, domain, command, None, self._delay(delivery, envelope))
 
@@ -98,6 +104,14 @@ class Intake:
             return 0.0
         spent = (delivery.received_at - delivery.published_at).total_seconds()
         return min(DELAY_MAX_SECONDS, max(0.0, envelope.delay_seconds - spent))
+
+
+def _left(task: Task) -> float:
+    """Until it expires: nothing waits longer than it is wanted."""
+    if task.envelope is None or task.envelope.expires_at is None:
+        return float("inf")
+    left = task.envelope.expires_at - task.delivery.received_at
+    return max(0.0, left.total_seconds() + PAST_SECONDS)
 
 
 def _patience(delivery: Delivery) -> float:

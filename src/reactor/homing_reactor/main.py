@@ -12,13 +12,14 @@ from typing import NamedTuple
 from homing import registry, settings
 from homing.broker import Announcer, Announcing, Broker, CommandStream, connect, watch_members
 from homing.errors import HomingError
+from homing.lag import Lag
 from homing.lifecycle import Lifecycle, patiently, run
 from homing.log import configure, get
 from homing.outcome import encode_announcement
 from homing.registry import Registry
 from homing.serving import with_probes
 from homing.settings import ReactorSettings
-from homing.storage import Database, Holding, RecordedStream, Rounds
+from homing.storage import Database, Holding, RecordedStream, Rounds, checkpoints
 from homing.verifying import verified
 from homing_reactor.applying import Applier
 from homing_reactor.deciding import Decider
@@ -58,10 +59,13 @@ def main() -> None:
 
 async def reactor(config: ReactorSettings, lifecycle: Lifecycle) -> None:
     """Serve the probes, wait for NATS and Postgres, react until `lifecycle.stopping`."""
-    await with_probes(config, lifecycle, lambda: _work(config, lifecycle))
+    lag = Lag()
+    await with_probes(
+        config, lifecycle, lambda: _work(config, lifecycle, lag), {"/lag": lag.answer}
+    )
 
 
-async def _work(config: ReactorSettings, lifecycle: Lifecycle) -> None:
+async def _work(config: ReactorSettings, lifecycle: Lifecycle, lag: Lag) -> None:
     domains = registry.load()
     opened = []
     for size, statement_ms in ((3, 2000), (1, MERGED_STATEMENT_MS), (ASIDE, ASIDE_STATEMENT_MS)):
@@ -75,6 +79,7 @@ async def _work(config: ReactorSettings, lifecycle: Lifecycle) -> None:
             FOREVER,
             lambda: verified(config.partitions, databases.ticks, broker, domains),
         )
+        lag.measure_by(lambda: checkpoints(databases.ticks), CommandStream(broker))
         await _react(config, lifecycle, domains, databases, broker, recorded)
     finally:
         await broker.close()

@@ -6,9 +6,10 @@ to the same promises. Connecting, the pulse and the topology belong to NATS alon
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from homing.broker.backlog import Beyond, Tail
 from homing.broker.publishing import Receipt
 from homing.broker.pulling import Delivery
 from homing.outcome import CommandId
@@ -34,6 +35,16 @@ class StreamReading(Protocol):
 
     async def last_sequence(self) -> int:
         """The last sequence that was given out."""
+
+
+class BacklogReading(StreamReading, Protocol):
+    """Reads how much is stored beyond what was applied."""
+
+    async def tail(self) -> Tail:
+        """The end of the stream, and the broker's clock."""
+
+    async def beyond(self, after: Mapping[int, int]) -> dict[int, Beyond]:
+        """What each partition has beyond its sequence in `after`."""
 
 
 class Pulling(Protocol):

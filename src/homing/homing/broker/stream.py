@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from homing.broker.backlog import Beyond, Tail, beyond, tail
 from homing.broker.connection import Broker
 from homing.broker.pulling import Pull
-from homing.broker.seam import CommandSource, Deliver
+from homing.broker.seam import BacklogReading, CommandSource, Deliver
 from homing.broker.topology import last_sequence, read_message
 
 
-class CommandStream(CommandSource):
+class CommandStream(CommandSource, BacklogReading):
     """The stream of this connection."""
 
     def __init__(self, broker: Broker) -> None:
@@ -28,6 +30,14 @@ class CommandStream(CommandSource):
     async def last_sequence(self) -> int:
         """The last sequence that was given out. Raises `BrokerUnavailable`."""
         return await last_sequence(self._broker)
+
+    async def tail(self) -> Tail:
+        """The end of the stream. Raises `BrokerUnavailable`."""
+        return await tail(self._broker)
+
+    async def beyond(self, after: Mapping[int, int]) -> dict[int, Beyond]:
+        """What each partition has beyond its sequence. Raises `BrokerUnavailable`."""
+        return await beyond(self._broker, after)
 
     def pull(self, partition: int, deliver: Deliver) -> Pull:
         """A pull of a partition."""

@@ -94,7 +94,7 @@ async def read_message(broker: Broker, sequence: int) -> dict[str, Any] | None:
     message = said["message"]
     return {
         "subject": message["subject"],
-        "time": datetime.fromisoformat(_microseconds(message["time"])),
+        "time": parsed_time(message["time"]),
         "data": base64.b64decode(message.get("data", "")),
     }
 
@@ -113,10 +113,10 @@ async def last_sequence(broker: Broker) -> int:
     return int(said["state"]["last_seq"])
 
 
-def _microseconds(text: str) -> str:
+def parsed_time(text: str) -> datetime:
     """RFC 3339 with nanoseconds, as Go writes it, cut to what Python and Postgres can hold."""
     seconds, _, fraction = text.rstrip("Z").partition(".")
-    return f"{seconds}.{fraction[:6]:0<6}+00:00"
+    return datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}+00:00")
 
 
 def _same_partitions(facts: StreamFacts, partitions: int) -> None:
@@ -165,7 +165,7 @@ async def _find(js: Any) -> StreamFacts | None:
     except APIError as error:
         raise BrokerUnavailable(str(error)) from error
     partitions = (answer["config"].get("metadata") or {}).get(PARTITIONS_KEY, "0")
-    return StreamFacts(datetime.fromisoformat(_microseconds(answer["created"])), int(partitions))
+    return StreamFacts(parsed_time(answer["created"]), int(partitions))
 
 
 async def _consumers(js: Any) -> list[api.ConsumerInfo]:

@@ -17,7 +17,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
-from homing.cli import starting
+from homing.cli import dead_letters, starting
 from homing.cli.showing import Output
 from homing.errors import HomingError, SettingsError
 from homing.local.options import Options
@@ -126,6 +126,20 @@ class Client:
 CLIENT = Client()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """On what terms a command is sent."""
+
+    idempotency_key: str | None = None
+    """Sending again with the same key does not do it again."""
+    expires: str | None = None
+    """Fail it as expired unless it is applied by then: seconds from now on, or an instant like
+    2030-01-01T12:00:00Z."""
+
+
+TERMS = Terms()
+
+
 @app.command
 def send(
     type: str | None = None,
@@ -134,7 +148,7 @@ def send(
     json: Annotated[str | None, Dash] = None,
     file: Annotated[Path | None, Dash] = None,
     wait: Annotated[float, Parameter(validator=Number(gte=0, lte=86_400))] = 10.0,
-    idempotency_key: str | None = None,
+    terms: Annotated[Terms, Parameter(name="*")] = TERMS,
     client: Annotated[Client, Parameter(name="*")] = CLIENT,
 ) -> int:
     """Send a command, or a file of commands, and print what became of it.
@@ -153,12 +167,10 @@ def send(
         standard input.
     wait
         How many seconds to wait for the outcome; 0 only submits.
-    idempotency_key
-        Sending again with the same key does not do it again.
     """
     from homing.cli import asking  # noqa: PLC0415 - loads an HTTP client
 
-    return asking.send(client, asking.What(type, json, file, wait, idempotency_key))
+    return asking.send(client, asking.What(type, json, file, wait, terms))
 
 
 @app.command
@@ -207,4 +219,5 @@ def outcomes(
     return asking.outcomes(client, limit, follow=follow)
 
 
+app.command(dead_letters.app)
 app.register_install_completion_command()

@@ -26,6 +26,16 @@ class Client(Protocol):
     def output(self) -> Output: ...
 
 
+class Terms(Protocol):
+    """On what terms."""
+
+    @property
+    def idempotency_key(self) -> str | None: ...
+
+    @property
+    def expires(self) -> str | None: ...
+
+
 class What(NamedTuple):
     """What `homing send` was told to send."""
 
@@ -33,7 +43,7 @@ class What(NamedTuple):
     json: str | None
     file: Path | None
     wait_seconds: float
-    idempotency_key: str | None
+    terms: Terms
 
 
 def send(client: Client, what: What) -> int:
@@ -41,14 +51,21 @@ def send(client: Client, what: What) -> int:
     if (what.json is None) == (what.file is None):
         raise BadInput("give either --json with one payload, or --file with many.")
     if what.file is not None:
-        if what.idempotency_key is not None:
+        if what.terms.idempotency_key is not None:
             raise BadInput("--idempotency-key is for one command; in a file each has its own.")
-        many = batches.Batch(what.file, what.type, what.wait_seconds, client.output)
+        many = batches.Batch(
+            what.file, what.type, what.wait_seconds, client.output, what.terms.expires
+        )
         return _with(client, lambda homing: batches.send_all(homing, many))
     if what.type is None or what.json is None:
         raise BadInput("--json needs the command's TYPE.")
     one = sending.Sending(
-        what.type, what.json, what.wait_seconds, what.idempotency_key, client.output
+        what.type,
+        what.json,
+        what.wait_seconds,
+        what.terms.idempotency_key,
+        client.output,
+        what.terms.expires,
     )
     return _with(client, lambda homing: sending.send(homing, one))
 

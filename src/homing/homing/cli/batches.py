@@ -44,11 +44,13 @@ class Batch:
     type: str | None
     wait_seconds: float
     output: Output
+    expires: str | None = None
+    """Of each item that says nothing itself."""
 
 
 async def send_all(homing: Homing, batch: Batch) -> int:
     """Send all, wait for all, print each outcome; the exit code is the worst verdict's."""
-    items = list(read(batch.file, batch.type))
+    items = list(read(batch.file, batch.type, batch.expires))
     verdicts: Counter[str] = Counter()
     waiting: set[str] = set()
     with _bar() as bar:
@@ -72,7 +74,9 @@ async def send_all(homing: Homing, batch: Batch) -> int:
     return _exit_code(verdicts)
 
 
-def read(file: Path, command_type: str | None) -> Iterator[dict[str, Any]]:
+def read(
+    file: Path, command_type: str | None, expires: str | None = None
+) -> Iterator[dict[str, Any]]:
     """The items of a file of JSON lines; with a type, each line is a payload.
 
     Raises `BadInput`, naming the line.
@@ -92,7 +96,8 @@ def read(file: Path, command_type: str | None) -> Iterator[dict[str, Any]]:
         if not isinstance(item, dict) or "payload" not in item or "type" not in item:
             wanted = '{"type": …, "payload": …}, or give the TYPE of all'
             raise BadInput(f"--file {file}, line {number} has to be {wanted}")
-        yield {"idempotency_key": str(uuid.uuid4()), **item}
+        more = {} if expires is None else {"expires": expires}
+        yield {"idempotency_key": str(uuid.uuid4()), **more, **item}
 
 
 async def _send(

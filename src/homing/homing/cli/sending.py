@@ -23,6 +23,7 @@ class Sending:
     wait_seconds: float
     idempotency_key: str | None = None
     output: Output = "auto"
+    expires: str | None = None
 
 
 class BadInput(CliError):
@@ -56,6 +57,8 @@ async def post(homing: Homing, sending: Sending, payload: dict[str, Any]) -> Ans
         headers["Prefer"] = f"wait={sending.wait_seconds:g}"
     if sending.idempotency_key is not None:
         headers["Idempotency-Key"] = sending.idempotency_key
+    if sending.expires is not None:
+        headers["Homing-Expires"] = sending.expires
     path = f"/api/commands/{quote(sending.type, safe='')}"
     return await homing.call(
         "POST", path, json=payload, headers=headers, wait_seconds=sending.wait_seconds

@@ -2,11 +2,13 @@
 
 `database` holds a pool and turns the driver's errors into ours, `schema` migrates and checks,
 `holding` is who holds which partition, `rounds` is the one transaction in which commands take
-effect, `outcomes` is what the API reads of them, `reading` runs the domains' queries. `seam` says
+effect, `dead_letters` is what operators do with those that cannot,
+`outcomes` is what the API reads of them, `reading` runs the domains' queries. `seam` says
 what of it the processes rely on while commands flow.
 """
 
 from homing.storage.database import Database, StatementFailed
+from homing.storage.dead_letters import DeadLetters
 from homing.storage.holding import Claimed, Holding
 from homing.storage.outcomes import NIL, Bounds, Outcomes, Page, Placed
 from homing.storage.reading import Reading
@@ -21,14 +23,22 @@ from homing.storage.rounds import (
 )
 from homing.storage.schema import check_schema, migrate_schema
 from homing.storage.seam import HolderRecords, OutcomeReading, RoundStatements, RoundStore
-from homing.storage.stream import RecordedStream, record_stream, recorded_stream
+from homing.storage.stream import (
+    Checkpoint,
+    RecordedStream,
+    checkpoints,
+    record_stream,
+    recorded_stream,
+)
 
 __all__ = [
     "NIL",
     "Bounds",
+    "Checkpoint",
     "Claimed",
     "Database",
     "DeadLetterRow",
+    "DeadLetters",
     "EventRow",
     "FenceRow",
     "HolderRecords",
@@ -47,6 +57,7 @@ __all__ = [
     "Rounds",
     "StatementFailed",
     "check_schema",
+    "checkpoints",
     "migrate_schema",
     "record_stream",
     "recorded_stream",

@@ -17,6 +17,17 @@ _PARTITIONS = """
 INSERT INTO homing.partitions (partition) SELECT generate_series(0, $1::int - 1)
 ON CONFLICT (partition) DO NOTHING
 """
+_CHECKPOINTS = (
+    "SELECT partition, checkpoint, checkpoint_at FROM homing.partitions ORDER BY partition"
+)
+
+
+class Checkpoint(NamedTuple):
+    """How far a partition is applied."""
+
+    sequence: int
+    at: datetime | None
+    """The stream's time of that message; None before the first one."""
 
 
 class RecordedStream(NamedTuple):
@@ -44,3 +55,8 @@ async def recorded_stream(database: Database) -> RecordedStream | None:
     """The stream that this database belongs to; None before the first `homing migrate`."""
     rows = await database.fetch(_READ, STREAM)
     return RecordedStream(*rows[0]) if rows else None
+
+
+async def checkpoints(database: Database) -> dict[int, Checkpoint]:
+    """How far each partition is applied."""
+    return {row[0]: Checkpoint(row[1], row[2]) for row in await database.fetch(_CHECKPOINTS)}

@@ -10,12 +10,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from homing.broker import Announcing, CommandSource, Deliver, Delivery, Publishing, Pulling, Receipt
+from homing.broker import (
+    Announcing,
+    BacklogReading,
+    Beyond,
+    CommandSource,
+    Deliver,
+    Delivery,
+    Publishing,
+    Pulling,
+    Receipt,
+    Tail,
+)
 from homing.broker.pulling import BATCH, BATCH_BYTES
 from homing.broker.topology import MESSAGE_MAX_BYTES
 from homing.envelope import CONTENT_TYPE
@@ -44,7 +55,7 @@ class Message(NamedTuple):
         return len(self.subject) + headers + len(self.body)
 
 
-class MemoryBroker(Publishing, CommandSource, Announcing):
+class MemoryBroker(Publishing, CommandSource, BacklogReading, Announcing):
     """The stream of commands, its consumers, and what is announced."""
 
     def __init__(
@@ -119,6 +130,20 @@ class MemoryBroker(Publishing, CommandSource, Announcing):
     async def last_sequence(self) -> int:
         """The last sequence that was given out."""
         return len(self.messages)
+
+    async def tail(self) -> Tail:
+        """The end of the stream, and this broker's clock."""
+        return Tail(len(self.messages), self.clock)
+
+    async def beyond(self, after: Mapping[int, int]) -> dict[int, Beyond]:
+        """What each partition has beyond its sequence."""
+        return {partition: self._beyond(partition, number) for partition, number in after.items()}
+
+    def _beyond(self, partition: int, sequence: int) -> Beyond:
+        mine = [message for message in self.messages if message.partition == partition]
+        more = [message for message in mine if message.sequence > sequence]
+        at = next((message.at for message in mine if message.sequence == sequence), None)
+        return Beyond(at, len(more), more[0].at if more else None)
 
     def pull(self, partition: int, deliver: Deliver) -> Pulling:
         """A pull of a partition."""

@@ -1,0 +1,216 @@
+"""What `homing dead-letters` does, each time on connections of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import NamedTuple, Protocol
+
+from homing import settings
+from homing.broker import Publisher, connect, verify
+from homing.cli import letter_text
+from homing.cli.sending import BadInput
+from homing.cli.showing import Output
+from homing.errors import NotMigrated, TopologyMismatch
+from homing.partition import partition_of
+from homing.replaying import (
+    Done,
+    NoSuchLetter,
+    NotReplayable,
+    Replay,
+    Replays,
+    Sent,
+    original_of,
+)
+from homing.settings import LettersSettings, ReplaySettings
+from homing.storage import (
+    Database,
+    DeadLetters,
+    Outcomes,
+    RecordedStream,
+    check_schema,
+    checkpoints,
+    recorded_stream,
+)
+from homing.storage.dead_letters import Content, Letter, Wanted
+
+PAGE = 100
+LATER_MAX = 1000
+PUBLISH_SECONDS = 10.0
+
+
+class Which(Protocol):
+    """Which dead letters, as the command line says it."""
+
+    @property
+    def reason(self) -> str | None: ...
+
+    @property
+    def type(self) -> str | None: ...
+
+    @property
+    def key(self) -> str | None: ...
+
+
+class Desk(NamedTuple):
+    """Where dead letters are looked at."""
+
+    letters: DeadLetters
+    replays: Replays
+    stream: RecordedStream
+
+
+def show_list(
+    which: Which, before: int | None, limit: int, output: Output, *, discarded: bool
+) -> int:
+    """`homing dead-letters list`."""
+
+    async def work(desk: Desk) -> int:
+        wanted = Wanted(which.reason, which.type, which.key, discarded)
+        found = await desk.letters.newest(wanted, before, limit)
+        for letter in found:
+            letter_text.show_line(letter, await _last(desk, letter), output)
+        if len(found) == limit:
+            print(f"homing: there may be more: --before {found[-1].id}", file=sys.stderr)
+        return 0
+
+    return _at_desk(work)
+
+
+def show_one(letter_id: int, output: Output) -> int:
+    """`homing dead-letters show`."""
+
+    async def work(desk: Desk) -> int:
+        letter, content = await _read(desk, letter_id)
+        replays: list[Replay] = []
+        later = None
+        try:
+            original = original_of(letter, content)
+        except NotReplayable as error:
+            hindrance: str | None = str(error)
+        else:
+            hindrance = None
+            noted = await desk.letters.replays(original.id)
+            replays = await desk.replays.of(original.id, noted.number if noted else 0)
+            place = (partition_of(original.key, desk.stream.partitions), original.key)
+            own = [replay.command_id for replay in replays]
+            later = await desk.letters.later(letter, place, own, LATER_MAX)
+            letter = letter._replace(key=original.key)
+        shown = letter_text.Shown(letter, content, replays, later, hindrance)
+        letter_text.show(shown, LATER_MAX, output)
+        return 0
+
+    return _at_desk(work)
+
+
+def discard(letter_id: int) -> int:
+    """`homing dead-letters discard`."""
+
+    async def work(desk: Desk) -> int:
+        if not await desk.letters.discard(letter_id):
+            raise NoSuchLetter(str(letter_id))
+        print(f"homing: dead letter {letter_id} is discarded", file=sys.stderr)
+        return 0
+
+    return _at_desk(work)
+
+
+def replay(letter_id: int | None, which: Which, limit: int, output: Output, *, all_of: bool) -> int:
+    """`homing dead-letters replay`."""
+    if all_of == (letter_id is not None):
+        raise BadInput("give either the id of a letter, or --all with a --reason.")
+    if all_of and which.reason is None:
+        raise BadInput("--all needs a --reason.")
+    config = settings.load(ReplaySettings)
+
+    async def work(desk: Desk) -> int:
+        async with _publisher(config, desk.stream) as publisher:
+            if letter_id is not None:
+                original = original_of(*await _read(desk, letter_id))
+                sent = await desk.replays.send(original, desk.stream, publisher)
+                letter_text.show_sent(sent, output)
+                return 0
+            wanted = Wanted(which.reason, which.type, which.key)
+            count = 0
+            async for sent in _replay_all(desk, publisher, wanted, limit):
+                letter_text.show_sent(sent, output, lines=True)
+                count += 1
+            print(f"homing: {count} replays were sent", file=sys.stderr)
+            return 0
+
+    return _at_desk(work)
+
+
+async def _replay_all(
+    desk: Desk, publisher: Publisher, wanted: Wanted, limit: int
+) -> AsyncIterator[Sent]:
+    """In the order of the stream, so that the commands of a key keep theirs among each other."""
+    seen: set[str] = set()
+    after = (0, 0, 0)
+    while len(seen) < limit and (page := await desk.letters.in_order(wanted, after, PAGE)):
+        for letter in page:
+            after = (letter.incarnation, letter.sequence, letter.id)
+            try:
+                original = original_of(*await _read(desk, letter.id))
+                if original.id in seen or await _pending(desk, original.id):
+                    continue
+                yield await desk.replays.send(original, desk.stream, publisher)
+            except (NotReplayable, Done) as error:
+                print(f"homing: dead letter {letter.id}: {error}", file=sys.stderr)
+                continue
+            seen.add(original.id)
+            if len(seen) == limit:
+                return
+
+
+async def _pending(desk: Desk, original: str) -> bool:
+    noted = await desk.letters.replays(original)
+    replays = await desk.replays.of(original, noted.number if noted else 0)
+    return bool(replays) and replays[-1].outcome is None
+
+
+async def _last(desk: Desk, letter: Letter) -> Replay | None:
+    if letter.command_id is None or not letter.replays:
+        return None
+    return (await desk.replays.of(letter.command_id, letter.replays))[-1]
+
+
+async def _read(desk: Desk, letter_id: int) -> tuple[Letter, Content]:
+    found = await desk.letters.read(letter_id)
+    if found is None:
+        raise NoSuchLetter(str(letter_id))
+    return found
+
+
+def _at_desk(work: Callable[[Desk], Awaitable[int]]) -> int:
+    config = settings.load(LettersSettings)
+
+    async def run() -> int:
+        database = await Database.open(config.postgres_url, 1)
+        try:
+            await check_schema(database, {})
+            stream = await recorded_stream(database)
+            if stream is None:
+                raise NotMigrated("the database does not know its stream")
+            letters = DeadLetters(database)
+            replays = Replays(letters, Outcomes(database), lambda: checkpoints(database))
+            return await work(Desk(letters, replays, stream))
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def _publisher(config: ReplaySettings, stream: RecordedStream) -> AsyncIterator[Publisher]:
+    """To the stream that the database belongs to, and to no other."""
+    broker = await connect(config.nats_url, "migrate")
+    try:
+        facts = await verify(broker, stream.partitions)
+        if facts.created_at != stream.created_at:
+            raise TopologyMismatch(f"the database belongs to the stream of {stream.created_at}")
+        yield Publisher(broker, 1, PUBLISH_SECONDS)
+    finally:
+        await broker.close()

@@ -1,0 +1,244 @@
+"""Replays: which is due, what of the failed command they have, and whom they speak for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from homing import envelope as envelopes
+from homing.broker import Delivery
+from homing.envelope import Envelope, encode
+from homing.errors import BrokerUnavailable
+from homing.identity import fingerprint, new_command_id, owner_token, replayed_command_id, trace_id
+from homing.outcome import (
+    CommandId,
+    Outcome,
+    Position,
+    Status,
+    Stored,
+    Timeline,
+    decode_outcome,
+    now,
+)
+from homing.partition import partition_of, subject_of
+from homing.registry import load
+from homing.replaying import Done, NotReplayable, Replays, original_of, replayed
+from homing.storage import Checkpoint, RecordedStream
+from homing.storage.dead_letters import Content, Letter, Noted
+from homing.testing.memory_broker import MemoryBroker
+from homing_reactor.deciding import Decider
+from homing_reactor.intake import Intake
+
+PARTITIONS = 8
+TYPE = "locations.register"
+OWNER = owner_token("test", "me")
+
+
+def failed_command(**changes: object) -> Envelope:
+    """A command that creates a place, which failed."""
+    command_id = new_command_id()
+    payload = b'{"name":"Ulm","category":"Town"}'
+    made = Envelope(
+        specversion="1.0", id=command_id, type=TYPE, key=command_id,
+        accepted_at=now() - timedelta(days=3), owner=OWNER,
+        fingerprint=fingerprint(TYPE, payload), expires_at=now() - timedelta(days=2),
+        traceparent=f"00-{'a' * 32}-{'b' * 16}-01", delay_seconds=1.0,
+        payload=msgspec.Raw(payload),
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **changes)
+
+
+def letter_of(body: bytes, reason: str = "domain-error: boom") -> tuple[Letter, Content]:
+    """The letter in which it lies."""
+    letter = Letter(1, 1, 0, 1, None, TYPE, None, reason, now(), 0, None, None)
+    return letter, Content("subject", "{}", body, "trace")
+
+
+class Notes:
+    """The letters of one command, as far as replays look at them."""
+
+    def __init__(self) -> None:
+        self.noted = Noted(0, None, None)
+
+    async def replays(self, command_id: str) -> Noted | None:
+        """As they were noted."""
+        return self.noted
+
+    async def note_replay(self, command_id: str, number: int) -> None:
+        """The first note of a number counts."""
+        if number > self.noted.number:
+            self.noted = Noted(number, now(), None)
+
+    async def place_replay(self, command_id: str, number: int, sequence: int) -> None:
+        """Where it was first counts."""
+        if self.noted.sequence is None:
+            self.noted = self.noted._replace(sequence=sequence)
+
+
+class Verdicts:
+    """Outcomes by id."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, Status] = {}
+
+    async def read(self, command_ids: Sequence[str]) -> list[Stored]:
+        """Those that there are."""
+        found = [
+            Outcome(
+                command_id=one, type=TYPE, key="k", status=self.by_id[one],
+                position=Position(1, 0, 1), timeline=Timeline(accepted_at=now()), trace_id="",
+            )
+            for one in command_ids
+            if one in self.by_id
+        ]  # fmt: skip
+        return [Stored(owner=OWNER, fingerprint="f", outcome=one) for one in found]
+
+
+class Here:
+    """One failed command, and what its replays come to."""
+
+    def __init__(self) -> None:
+        self.notes, self.verdicts, self.broker = Notes(), Verdicts(), MemoryBroker(PARTITIONS)
+        self.original = failed_command()
+        self.applied = 0
+        self.replays = Replays(self.notes, self.verdicts, self.checkpoints)  # type: ignore[arg-type]
+
+    async def checkpoints(self) -> dict[int, Checkpoint]:
+        """How far each partition is applied."""
+        return dict.fromkeys(range(PARTITIONS), Checkpoint(self.applied, None))
+
+    async def send(self) -> int:
+        """Send what is due; its number."""
+        stream = RecordedStream(now(), PARTITIONS, 1)
+        sent = await self.replays.send(self.original, stream, self.broker)
+        assert sent.replay.command_id == self.id(sent.replay.number)
+        return sent.replay.number
+
+    def id(self, number: int) -> str:
+        """Of a replay."""
+        return replayed_command_id(self.original.id, number)
+
+    def ended(self, number: int, status: Status) -> None:
+        """A replay has its outcome."""
+        self.verdicts.by_id[self.id(number)] = status
+
+
+async def test_the_number_rises_only_when_the_replay_before_has_failed() -> None:
+    """While it is pending, asking again is the same command, which the stream has once."""
+    here = Here()
+    assert [await here.send() for _ in range(3)] == [1, 1, 1]
+    assert await here.broker.last_sequence() == 1
+    here.ended(1, "failed")
+    assert [await here.send() for _ in range(2)] == [2, 2]
+    assert await here.broker.last_sequence() == 2
+
+
+@pytest.mark.parametrize("status", ["succeeded", "rejected"])
+async def test_what_has_succeeded_or_was_rejected_is_not_sent_again(status: Status) -> None:
+    """Neither has anything left to do, and the word says which."""
+    here = Here()
+    await here.send()
+    here.ended(1, "failed")
+    await here.send()
+    here.ended(2, status)
+    with pytest.raises(Done, match=status):
+        await here.send()
+    assert await here.broker.last_sequence() == 2
+
+
+async def test_a_replay_whose_outcome_is_gone_is_not_sent_again() -> None:
+    """Outcomes are not kept for ever, and it must not take effect twice."""
+    here = Here()
+    await here.send()
+    here.notes.noted = here.notes.noted._replace(sent_at=now() - timedelta(days=31))
+    assert await here.send() == 1, "not applied yet, however long ago it was sent"
+    here.applied = 1
+    with pytest.raises(Done, match="no longer kept"):
+        await here.send()
+
+
+async def test_a_replay_of_unknown_fate_is_not_sent_again_for_ever() -> None:
+    """It may be in the stream, and have had an outcome, though no acknowledgement came."""
+    here = Here()
+    here.broker.max_bytes = 0
+    with pytest.raises(BrokerUnavailable):
+        await here.send()
+    here.notes.noted = here.notes.noted._replace(sent_at=now() - timedelta(days=31))
+    with pytest.raises(Done, match="no longer kept"):
+        await here.send()
+
+
+async def test_a_replay_that_was_not_acknowledged_is_the_same_one_when_asked_again() -> None:
+    """It may be stored; it was noted before it was sent."""
+    here = Here()
+    here.broker.max_bytes = 0
+    with pytest.raises(BrokerUnavailable):
+        await here.send()
+    here.broker.max_bytes = 1 << 20
+    assert await here.send() == 1
+
+
+def test_a_replay_has_all_that_makes_the_effect() -> None:
+    """And neither the expiry nor the delay; its trace goes on, and it was accepted just now."""
+    failed = failed_command()
+    made = replayed(original_of(*letter_of(encode(failed))), 3)
+    for name in ("type", "key", "owner", "payload", "fingerprint", "schema_version"):
+        assert getattr(made, name) == getattr(failed, name)
+    assert (made.id, made.replays) == (replayed_command_id(failed.id, 3), failed.id)
+    assert (made.expires_at, made.delay_seconds) == (None, 0.0)
+    assert trace_id(made.traceparent) == trace_id(failed.traceparent)
+    assert now() - made.accepted_at < timedelta(seconds=5)
+    assert envelopes.decode(encode(made)) == made
+    assert b'"replays":"' in encode(made)
+
+
+def test_the_letter_of_a_replay_speaks_for_the_first_command() -> None:
+    """Two letters of one thing lead to one next replay, never to two effects."""
+    failed = failed_command()
+    first = original_of(*letter_of(encode(failed)))
+    again = original_of(*letter_of(encode(replayed(first, 1))))
+    assert again.id == first.id == failed.id
+    assert replayed(again, 2).id == replayed(first, 2).id
+
+
+def test_a_replay_creates_what_the_first_command_would_have() -> None:
+    """Of a command without a key, the key is the first one's id; the outcome tells what it was."""
+    failed = failed_command()
+    made = replayed(failed, 1)
+    partition = partition_of(made.key, PARTITIONS)
+    subject = subject_of(made.type, partition)
+    delivery = Delivery(9, 1, 1, subject, {}, encode(made), now(), now(), "r")
+    task = Intake(load(), PARTITIONS, demo=False).read(partition, delivery)
+    plan = Decider(incarnation=1).decide([(partition, task)], {}, {}, None)
+    outcome = decode_outcome(plan.outcomes[0].body.encode())
+    assert outcome.status == "succeeded", outcome.error
+    assert (outcome.command_id, outcome.replays) == (made.id, failed.id)
+    assert plan.outcomes[0].owner == failed.owner
+    assert plan.changed["locations"].keys() == {failed.id}
+
+
+def test_an_outcome_of_no_replay_does_not_speak_of_one() -> None:
+    """What clients know stays as it was."""
+    outcome = Outcome(
+        command_id=CommandId("x"), type=TYPE, key="k", status="succeeded",
+        position=Position(1, 0, 1), timeline=Timeline(accepted_at=now()), trace_id="",
+    )  # fmt: skip
+    assert b"replays" not in msgspec.json.encode(outcome)
+    assert b"replays" not in encode(failed_command())
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "said"),
+    [
+        (b"\xff", "unreadable: x", "no readable envelope"),
+        (b'{"envelopeversion":99}', "newer-envelope: x", "newer version"),
+        (encode(failed_command()), "idempotency-conflict: x", "another command"),
+    ],
+)
+def test_what_cannot_be_replayed_says_why(body: bytes, reason: str, said: str) -> None:
+    """Instead of a command that nobody sent."""
+    with pytest.raises(NotReplayable, match=said):
+        original_of(*letter_of(body, reason))
