@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -20,6 +21,9 @@ LAST_SECONDS = 1.0
 EXPIRE = """
 UPDATE homing.reactors SET seen_at = now() - interval '1 minute' WHERE instance LIKE $1
 """
+HELD = "SELECT FROM homing.partitions WHERE holder LIKE $1"
+ROBBED_SECONDS = 1.5
+"""Less than any lease and than Postgres lets a transaction idle."""
 TERMINATE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE usename = 'homing_reactor' AND random() < 0.6
@@ -143,13 +147,35 @@ class Tormentor:
         return victim.name, f"{seconds:.1f} s"
 
     async def _expire(self, planned: PlannedFault) -> tuple[str, str]:
-        """Others believe that its lease ran out, and take what it holds while it goes on."""
+        """The database believes that a lease ran out, and the reactor believes that it did not.
+
+        As after a jump of the database's clock: others take what it holds while it goes on. The
+        rough way lets it sleep until they have, so that it wakes in the middle of its work.
+        """
         victim = self._choose(planned, self._stage.reactors, end=False)
+        instance = f"%-{victim.pid}-%"
         try:
-            await self._stage.sql(EXPIRE, f"%-{victim.pid}-%")
+            if planned.rough:
+                victim.program.send(signal.SIGSTOP)
+            await self._stage.sql(EXPIRE, instance)
+            if planned.rough:
+                await self._until_robbed(instance)
         finally:
+            victim.program.send(signal.SIGCONT)
             victim.busy = False
-        return victim.name, ""
+        return victim.name, "frozen until robbed" if planned.rough else ""
+
+    async def _until_robbed(self, instance: str) -> None:
+        """Of half at least: rows that its open transaction has locked stay its own."""
+        held = before = await self._held_by(instance)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ROBBED_SECONDS):
+                while held > before // 2:
+                    await asyncio.sleep(0.05)
+                    held = await self._held_by(instance)
+
+    async def _held_by(self, instance: str) -> int:
+        return int((await self._stage.sql(HELD, instance)).rsplit(" ", 1)[-1])
 
     async def _terminate(self, _planned: PlannedFault) -> tuple[str, str]:
         done = await self._stage.sql(TERMINATE)

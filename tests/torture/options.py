@@ -14,6 +14,7 @@ from torture.planning import KINDS
 Hidden = Parameter(show=False)
 Whole = Annotated[int, Parameter(validator=Number(gte=1))]
 Without = Literal["", "known", "fence", "reset", "dedupe"]
+UNREPEATED = ("known", "fence")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +49,18 @@ class Options:
     """What is taken out of the reactors, so that the run has to fail (`torture.crippled`)."""
     repeats: Annotated[float, Hidden] = 0.01
     """The share of commands that are sent again after the duplicate window."""
-    window: Annotated[float, Hidden] = 1.0
-    """Seconds, of the stream's duplicate window."""
     round_max: Annotated[int, Hidden] = 200
     """Commands in a round."""
+
+    @property
+    def repeat_share(self) -> float:
+        """None where nothing but the fence shall stand between a command and its second effect."""
+        return 0.0 if self.without in UNREPEATED else self.repeats
+
+    @property
+    def window_seconds(self) -> float:
+        """Of the stream's duplicate window; there, of a length that no retry outlasts."""
+        return 300.0 if self.without in UNREPEATED else 1.0
 
     @property
     def fault_kinds(self) -> list[str]:

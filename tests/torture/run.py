@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import aiohttp
@@ -38,14 +38,13 @@ async def run(options: Options, folder: Path, say: Say) -> None:
     Raises `NotStarted` or a `HomingError` if it could not begin.
     """
     stage = Stage(options, folder)
-    log = Log(folder / "history.jsonl")
     try:
         await stage.start()
         say(f"{options.apis} APIs and {options.reactors} reactors run; sending")
-        async with _talking(options, stage) as reaching:
-            await _play(options, stage, log, reaching, say)
+        with closing(Log(folder / "history.jsonl")) as log:
+            async with _talking(options, stage) as reaching:
+                await _play(options, stage, log, reaching, say)
     finally:
-        log.close()
         await stage.stop()
 
 
@@ -61,7 +60,7 @@ async def _play(options: Options, stage: Stage, log: Log, reaching: Reaching, sa
     owners = await new_owners(reaching, options.owners)
     commands = planning.Commands(options.seed, options.keys)
     clients = Clients(reaching, log, owners, commands, options.seed)
-    clients.repeat_share, clients.window = options.repeats, options.window
+    clients.repeat_share, clients.window = options.repeat_share, options.window_seconds
     spare = _spared(options, stage)
     tormentor = Tormentor(stage, log, _faults(options), lambda fault: say(line(fault)), spare)
     async with _beside(

@@ -197,7 +197,7 @@ class Stage:
 
     async def _migrate(self) -> None:
         environ = self._environ(access.MIGRATOR) | {
-            "HOMING_DUPLICATE_WINDOW_SECONDS": str(self.options.window),
+            "HOMING_DUPLICATE_WINDOW_SECONDS": str(self.options.window_seconds),
         }
         log = self.folder / "migrate.log"
         with log.open("ab") as output:
