@@ -56,7 +56,7 @@ def without_reset() -> None:
     Sequence.judge = judge  # type: ignore[method-assign]
 
 
-def judge(self: Sequence, sequence: int, _consumer_sequence: int, _attempt: int) -> Judgement:
+def judge(self: Sequence, sequence: int, consumer_sequence: int, attempt: int) -> Judgement:
     """What stands in for `Sequence.judge`."""
     if sequence <= self._last:
         return "drop"

@@ -47,7 +47,7 @@ class Felt(NamedTuple):
 class Latency(NamedTuple):
     """Seconds."""
 
-    count: int
+    number: int
     p50: float
     p99: float
     longest: float

@@ -8,12 +8,14 @@ the verdict is taken as it is, and all takers of a name are judged together.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from torture.history import Sent, Status
 
 
-class Chain(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Chain:
     """A chain as its sender expects it."""
 
     count: int = 0

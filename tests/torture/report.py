@@ -99,7 +99,7 @@ def _times(books: Books) -> Iterator[tuple[str, str]]:
 def _said(times: Latency) -> str:
     return (
         f"p50 {times.p50 * 1000:.0f} ms, p99 {times.p99 * 1000:.0f} ms,"
-        f" max {times.longest:.2f} s of {times.count:,}"
+        f" max {times.longest:.2f} s of {times.number:,}"
     )
 
 

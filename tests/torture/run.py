@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -102,10 +103,10 @@ def line(fault: Fault) -> str:
 
 
 @asynccontextmanager
-async def _beside(*works: object) -> AsyncIterator[None]:
+async def _beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run these beside the block, and end them with it; if one of them fails, so does the block."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(work) for work in works]  # type: ignore[arg-type]
+        tasks = [group.create_task(work) for work in works]
         yield
         for task in tasks:
             task.cancel()
