@@ -1,4 +1,4 @@
-"""`make torture`: commands through crashes, freezes, cuts and restarts, do the books balance?
+"""`make torture`: commands through crashes, freezes, cuts and restarts; do the books balance?
 
     make torture                                     60 s at 300 commands/s
     make torture DURATION=600 RATE=500 SEED=42

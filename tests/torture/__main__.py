@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import traceback
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -55,6 +56,10 @@ def torture(
         uvloop.run(run(options, folder, say))
     except (HomingError, NotStarted) as error:
         say(f"torture: {error}")
+        return NOT_RUN
+    except Exception:
+        traceback.print_exc()
+        say("torture: the run itself broke; nothing is proven")
         return NOT_RUN
     finally:
         if not options.keep_data:

@@ -13,6 +13,7 @@ from torture.history import (
     Down,
     Fault,
     Final,
+    Lag,
     Memory,
     Phase,
     Read,
@@ -59,6 +60,7 @@ class Books:
     refused: list[Refused] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     resets: list[Reset] = field(default_factory=list)
+    lags: list[Lag] = field(default_factory=list)
     finals: list[Final] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
 
@@ -82,7 +84,7 @@ def gather(entries: Iterable[Any]) -> Books:
     lists: dict[type[Any], list[Any]] = {
         Told: told, Fault: books.faults, Down: books.downs, Memory: books.memory,
         Read: books.reads, Refused: books.refused, Trouble: books.troubles, Reset: books.resets,
-        Final: books.finals, Phase: books.phases,
+        Lag: books.lags, Final: books.finals, Phase: books.phases,
     }  # fmt: skip
     for entry in entries:
         match entry:

@@ -21,7 +21,7 @@ KINDS = {
     "doubled": "took effect more than once, or has two outcomes",
     "out of order": "took effect before an earlier command of its key",
     "unanswered": "neither told nor told on asking, or never accepted",
-    "untold": "has an outcome, which the stream of its owner never told",
+    "untold": "has an outcome, which a stream that waited for it never told",
     "wrong verdict": "another verdict than the rules give",
     "wrong state": "another state than a replay gives",
     "claim": "a name that has not exactly one holder",
@@ -61,8 +61,12 @@ def _answers(books: Books) -> Iterator[Violation]:
                 yield _violation("unanswered", command, "was not told, and nobody answered")
             else:
                 yield _violation("lost", command, f"has no outcome; its status is {said}")
-        elif sent.owner not in reset and not any(one.by == "stream" for one in command.told):
-            yield _violation("untold", command, "was never told on the stream of its owner")
+        else:
+            by = {one.by for one in command.told}
+            if sent.owner not in reset and "stream" not in by:
+                yield _violation("untold", command, "was never told on the stream of its owner")
+            if sent.way == "events" and not by & {"events", "answer"}:
+                yield _violation("untold", command, "was never told on its own stream")
 
 
 def _replays(books: Books) -> Iterator[Violation]:

@@ -16,6 +16,8 @@ from torture.stage import Member, Stage
 
 EXTRA = 2
 """Reactors beyond those that were asked for, that may join."""
+PATIENCE_SECONDS = 3.0
+"""For which a fault waits until it can be done."""
 LAST_SECONDS = 1.0
 """Before the end of sending no fault begins any more."""
 EXPIRE = """
@@ -32,7 +34,7 @@ Say = Callable[[Fault], None]
 
 
 class Skipped(Exception):
-    """There is nobody to do it to at this moment."""
+    """It cannot be done at this moment."""
 
 
 class Tormentor:
@@ -88,15 +90,17 @@ class Tormentor:
                     await member.start()
 
     async def _perform(self, planned: PlannedFault) -> None:
-        started = self._log.now
-        try:
-            whom, note = await self._kinds[planned.kind](planned)
-        except Skipped:
-            return
-        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-            whom, note = "-", f"not done: {error}"
-            if planned.kind not in ("expire", "terminate"):
-                raise
+        loop = asyncio.get_running_loop()
+        patience = loop.time() + PATIENCE_SECONDS
+        while True:
+            started = self._log.now
+            try:
+                whom, note = await self._kinds[planned.kind](planned)
+                break
+            except Skipped:
+                if loop.time() > patience:
+                    return
+            await asyncio.sleep(0.1)
         self._note(Fault(t=started, until=self._log.now, kind=planned.kind, whom=whom, note=note))
 
     def _note(self, fault: Fault) -> None:
@@ -104,7 +108,7 @@ class Tormentor:
         self._say(fault)
 
     def _choose(self, planned: PlannedFault, members: Sequence[Member], *, end: bool) -> Member:
-        """A victim. Raises `Skipped` if nobody whole would be left."""
+        """A victim, busy from now on. Raises `Skipped` if nobody whole would be left."""
         whole = [one for one in members if not (one.busy or one.ended)]
         victims = [one for one in whole if not (end and one in self._spare)]
         if len(whole) < 2 or not victims:
@@ -157,7 +161,7 @@ class Tormentor:
         try:
             if planned.rough:
                 victim.program.send(signal.SIGSTOP)
-            await self._stage.sql(EXPIRE, instance)
+            await self._sql(EXPIRE, instance)
             if planned.rough:
                 await self._until_robbed(instance)
         finally:
@@ -167,18 +171,25 @@ class Tormentor:
 
     async def _until_robbed(self, instance: str) -> None:
         """Of half at least: rows that its open transaction has locked stay its own."""
-        held = before = await self._held_by(instance)
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, Skipped):
             async with asyncio.timeout(ROBBED_SECONDS):
+                held = before = await self._held_by(instance)
                 while held > before // 2:
                     await asyncio.sleep(0.05)
                     held = await self._held_by(instance)
 
     async def _held_by(self, instance: str) -> int:
-        return int((await self._stage.sql(HELD, instance)).rsplit(" ", 1)[-1])
+        return int((await self._sql(HELD, instance)).rsplit(" ", 1)[-1])
+
+    async def _sql(self, statement: str, *arguments: object) -> str:
+        """What it did. Raises `Skipped` if Postgres is down by another fault."""
+        try:
+            return await self._stage.sql(statement, *arguments)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise Skipped from error
 
     async def _terminate(self, _planned: PlannedFault) -> tuple[str, str]:
-        done = await self._stage.sql(TERMINATE)
+        done = await self._sql(TERMINATE)
         return "reactors", f"{done.rsplit(' ', 1)[-1]} connections"
 
     async def _cut(self, planned: PlannedFault) -> tuple[str, str]:

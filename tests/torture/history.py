@@ -132,6 +132,12 @@ class Memory(Entry, frozen=True, tag="memory"):
     mib: float
 
 
+class Lag(Entry, frozen=True, tag="lag"):
+    """The clients themselves came late by so much: what they measured then is too long."""
+
+    seconds: float
+
+
 class Final(Entry, frozen=True, tag="final"):
     """A row of the read model at the end, by a query over HTTP."""
 
@@ -147,7 +153,7 @@ class Phase(Entry, frozen=True, tag="phase"):
 
 AnyEntry = (
     Sent | Accepted | Told | Repeated | Asked | Read | Refused | Trouble | Reset | Fault | Down
-    | Memory | Final | Phase
+    | Memory | Lag | Final | Phase
 )  # fmt: skip
 _decoder: msgspec.json.Decoder[AnyEntry] = msgspec.json.Decoder(AnyEntry)
 

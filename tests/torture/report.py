@@ -94,6 +94,8 @@ def _verdicts(violations: Sequence[Violation]) -> Iterator[tuple[str, str]]:
 def _times(books: Books) -> Iterator[tuple[str, str]]:
     yield "202 to told", _said(latency(from_accepted_to_told(books)))
     yield "waited for, sent to told", _said(latency(from_sent_to_told(books)))
+    late = max((one.seconds for one in books.lags), default=0.0)
+    yield "clients late by", f"{late:.2f} s at most (the measuring process itself)"
 
 
 def _said(times: Latency) -> str:

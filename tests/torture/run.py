@@ -18,12 +18,13 @@ import psutil
 from torture import answers, planning
 from torture.clients import Clients, new_owners, telling
 from torture.faults import Tormentor
-from torture.history import Asked, Fault, Final, Log, Memory, Phase, Sent
+from torture.history import Asked, Fault, Final, Lag, Log, Memory, Phase, Sent
 from torture.options import Options
 from torture.reaching import Reaching, Unreachable
 from torture.stage import Member, NotStarted, Stage
 
 MEMORY_SECONDS = 5.0
+LAG_SECONDS = 0.05
 WATCHED_FROM_SECONDS = 180.0
 """A run of this length spares one API and one reactor, so that their memory can be watched."""
 ASK_SECONDS = 30.0
@@ -65,7 +66,10 @@ async def _play(options: Options, stage: Stage, log: Log, reaching: Reaching, sa
     spare = _spared(options, stage)
     tormentor = Tormentor(stage, log, _faults(options), lambda fault: say(line(fault)), spare)
     async with _beside(
-        tormentor.watch(), _watch_memory(stage, log), *(ear.listen() for ear in clients.ears)
+        tormentor.watch(),
+        _watch_memory(stage, log),
+        _watch_lag(log),
+        *(ear.listen() for ear in clients.ears),
     ):
         await _until_open(clients)
         log.write(Phase(t=log.now, name="send"))
@@ -117,6 +121,16 @@ async def _until_open(clients: Clients) -> None:
     async with asyncio.timeout(30):
         while not all(ear.cursor for ear in clients.ears):  # noqa: ASYNC110 - seven of others
             await asyncio.sleep(0.05)
+
+
+async def _watch_lag(log: Log) -> None:
+    clock = asyncio.get_running_loop().time
+    while True:
+        before = clock()
+        await asyncio.sleep(LAG_SECONDS)
+        late = clock() - before - LAG_SECONDS
+        if late > LAG_SECONDS:
+            log.write(Lag(t=log.now, seconds=round(late, 3)))
 
 
 async def _watch_memory(stage: Stage, log: Log) -> None:

@@ -149,6 +149,13 @@ def test_an_outcome_that_only_the_status_tells_was_not_told(story: Story) -> Non
     assert [violation.kind for violation in check(gather(story.entries))] == []
 
 
+def test_a_stream_of_one_command_has_to_tell_it(story: Story) -> None:
+    """It is kept open, whatever another stream told."""
+    sent = next(one for one in story.entries if isinstance(one, Sent))
+    story.change(sent, way="events")
+    assert story.end() == ["untold"]
+
+
 def test_an_effect_that_is_missing_is_lost(story: Story) -> None:
     """The client was told of it, but what came after does not contain it."""
     story.chains["k-1"] = Chain()
