@@ -35,9 +35,9 @@ from torture.reaching import Reaching, Unreachable
 TICK_SECONDS = 0.025
 UNDER_WAY_MAX = 1500
 """Commands that were sent and not answered; above it none is begun."""
-CREDIT_SECONDS = 3.0
+CREDIT_SECONDS = 10.0
 """Of commands that could not be begun: sent later, faster."""
-DRAWS = 4
+DRAWS = 20
 WAIT_SECONDS = 3
 READ_SHARE = 0.01
 TOLD_BETWEEN = (0.2, 3.0)
@@ -99,8 +99,9 @@ class Clients:
             credit = min(credit + (now - last) * rate, rate * CREDIT_SECONDS)
             last = now
             while credit >= 1 and len(self._under_way) < UNDER_WAY_MAX:
+                if not self._draw():
+                    break
                 credit -= 1
-                self._draw()
             turn += 1
             self._flush(self.owners[turn % len(self.owners)])
             self._whole()
@@ -145,16 +146,17 @@ class Clients:
         if not task.cancelled() and (error := task.exception()):
             self._broken = error
 
-    def _draw(self) -> None:
+    def _draw(self) -> bool:
         """Begin a command on a key that is free; a race's waits for its key."""
         for _ in range(DRAWS):
             planned = self._commands.next()
             if planned.key not in self._under_way:
                 self._begin(planned)
-                return
+                return True
             if planned.kind == "take":
                 self._queues[planned.key].append(planned)
-                return
+                return True
+        return False
 
     def _begin(self, planned: Any) -> None:
         self._under_way.add(planned.key)

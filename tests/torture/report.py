@@ -95,7 +95,8 @@ def _times(books: Books) -> Iterator[tuple[str, str]]:
     yield "202 to told", _said(latency(from_accepted_to_told(books)))
     yield "waited for, sent to told", _said(latency(from_sent_to_told(books)))
     late = max((one.seconds for one in books.lags), default=0.0)
-    yield "clients late by", f"{late:.2f} s at most (the measuring process itself)"
+    used = next((f", and used {one.note}" for one in books.phases if one.name == "settle"), "")
+    yield "the clients", f"were late by {late:.2f} s at most{used}"
 
 
 def _said(times: Latency) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import random
+import resource
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -76,7 +77,9 @@ async def _play(options: Options, stage: Stage, log: Log, reaching: Reaching, sa
         await asyncio.gather(
             clients.send(options.rate, options.duration), tormentor.run(options.duration)
         )
-        log.write(Phase(t=log.now, name="settle"))
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        share = (used.ru_utime + used.ru_stime) / log.now
+        log.write(Phase(t=log.now, name="settle", note=f"{share:.0%} of a core"))
         say(f"{log.now:8.1f}  everything is healed; {len(clients.untold)} are still to be told")
         await clients.settle(options.settle)
         log.write(Phase(t=log.now, name="ask"))
