@@ -23,7 +23,7 @@ from torture.history import (
     Sent,
     Told,
     Trouble,
-)  # fmt: skip
+)
 
 Name = tuple[str, int]
 """A command: its key, and its place among the commands of the key."""

@@ -1,7 +1,6 @@
 """The clients: they send, wait in all three ways, and write down what happens to them.
 
-A key has one command under way at a time: its next is sent after the answer to the one before. What
-is not answered is sent again with the same Idempotency-Key, to whichever API, until it is.
+A key has one command under way at a time: its next is sent after the answer to the one before.
 """
 
 from __future__ import annotations
@@ -16,21 +15,12 @@ import msgspec
 
 from torture import answers
 from torture.answers import Answer, Outcome
-from torture.history import (
-    Accepted,
-    By,
-    Log,
-    Read,
-    Refused,
-    Repeated,
-    Sent,
-    Told,
-    Trouble,
-)  # fmt: skip
+from torture.history import Accepted, By, Log, Read, Refused, Repeated, Sent
 from torture.listening import Ear
-from torture.model import amount_of
-from torture.planning import Commands
+from torture.planning import Commands, Planned
 from torture.reaching import Reaching, Unreachable
+from torture.sending import Owner, Sender
+from torture.wire import telling
 
 TICK_SECONDS = 0.025
 UNDER_WAY_MAX = 1500
@@ -38,19 +28,9 @@ UNDER_WAY_MAX = 1500
 CREDIT_SECONDS = 10.0
 """Of commands that could not be begun: sent later, faster."""
 DRAWS = 20
-WAIT_SECONDS = 3
 READ_SHARE = 0.01
 TOLD_BETWEEN = (0.2, 3.0)
 """Seconds after the duplicate window in which a repeat is sent."""
-
-
-class Owner:
-    """A session, and what it waits for."""
-
-    def __init__(self, number: int, cookie: str) -> None:
-        self.number = number
-        self.headers = {"Cookie": cookie}
-        self.due: list[Sent] = []
 
 
 class Clients:
@@ -60,6 +40,7 @@ class Clients:
         self, reaching: Reaching, log: Log, owners: Sequence[Owner], commands: Commands, seed: int
     ) -> None:
         self._reaching = reaching
+        self._sender = Sender(reaching, log, seed)
         self._log = log
         self._commands = commands
         self._dice = random.Random(f"clients {seed}")
@@ -70,11 +51,10 @@ class Clients:
         self.told: set[str] = set()
         self.accepted: dict[str, tuple[Sent, answers.Accepted | None]] = {}
         """By id, with where the status can be asked for."""
-        self.last_told = 0.0
         self.repeat_share = 0.0
         self.window = 1.0
         self._numbers: dict[int, int] = defaultdict(int)
-        self._queues: dict[int, deque[Any]] = defaultdict(deque)
+        self._queues: dict[int, deque[Planned]] = defaultdict(deque)
         self._under_way: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._giving_up = False
@@ -129,7 +109,7 @@ class Clients:
     def _flush(self, owner: Owner) -> None:
         if owner.due:
             due, owner.due = owner.due, []
-            self._start(self._batch(owner, due))
+            self._start(self._sender.batch(owner, due, self._answered))
 
     def _whole(self) -> None:
         """Raises what broke in one of our own tasks: the history of such a run is worth nothing."""
@@ -158,7 +138,7 @@ class Clients:
                 return True
         return False
 
-    def _begin(self, planned: Any) -> None:
+    def _begin(self, planned: Planned) -> None:
         self._under_way.add(planned.key)
         self._numbers[planned.key] += 1
         owner = self.owners[planned.key % len(self.owners)]
@@ -179,60 +159,12 @@ class Clients:
         if self._queues[key] and not self._giving_up:
             self._begin(self._queues[key].popleft())
 
-    async def _batch(self, owner: Owner, due: Sequence[Sent]) -> None:
-        now, tries = self._log.now, 0
-        left = [msgspec.structs.replace(sent, t=now) for sent in due]
-        for sent in left:
-            self._log.write(sent)
-        while left:
-            tries += 1
-            body = b"[" + b",".join(item_of(sent) for sent in left) + b"]"
-            try:
-                status, said = await self._reaching.post("/api/commands", body, owner.headers)
-                if status != 200:
-                    raise Unreachable(f"{status}: {said[:200]!r}")
-                found = [answers.of_item(item) for item in answers.items.decode(said)]
-            except Unreachable as error:
-                self._log.write(Trouble(t=self._log.now, why=str(error), commands=len(left)))
-                await self._pause()
-                continue
-            again = []
-            for sent, answer in zip(left, found, strict=True):
-                if answer.again:
-                    again.append(sent)
-                else:
-                    self._answered(owner, sent, answer, tries)
-            if again:
-                why = found[-1].said or "some of a batch"
-                self._log.write(Trouble(t=self._log.now, why=why, commands=len(again)))
-                await self._pause()
-            left = again
-
     async def _single(self, owner: Owner, sent: Sent) -> None:
-        answer, tries = await self._submit(owner, sent)
+        answer, tries = await self._sender.submit(owner, sent)
         self._answered(owner, sent, answer, tries)
         if sent.way == "events" and answer.accepted is not None:
             ear = self.ears[owner.number]
             await ear.listen_to(answer.accepted.command_id)
-
-    async def _submit(self, owner: Owner, sent: Sent) -> tuple[Answer, int]:
-        """Until it is answered; the answer, and how often it took."""
-        headers = {**owner.headers, "Idempotency-Key": idempotency_key(sent)}
-        if sent.way == "wait":
-            headers["Prefer"] = f"wait={WAIT_SECONDS}"
-        path, tries = f"/api/commands/chains.{sent.kind}", 0
-        while True:
-            tries += 1
-            try:
-                status, said = await self._reaching.post(path, payload_of(sent), headers)
-                answer = answers.of_submit(status, said)
-                if not answer.again:
-                    return answer, tries
-                why = answer.said
-            except Unreachable as error:
-                why = str(error)
-            self._log.write(Trouble(t=self._log.now, why=why, commands=1))
-            await self._pause()
 
     def _answered(self, owner: Owner, sent: Sent, answer: Answer, tries: int) -> None:
         now = self._log.now
@@ -256,7 +188,7 @@ class Clients:
     async def _repeat(self, owner: Owner, sent: Sent) -> None:
         """Send it once more, when the stream has forgotten its id."""
         await asyncio.sleep(self.window + self._dice.uniform(*TOLD_BETWEEN))
-        answer, _ = await self._submit(owner, msgspec.structs.replace(sent, way="single"))
+        answer, _ = await self._sender.submit(owner, msgspec.structs.replace(sent, way="single"))
         now = self._log.now
         known = answer.accepted or answer.outcome
         if known is None:
@@ -288,45 +220,7 @@ class Clients:
                 Read(t=self._log.now, key=outcome.key, told_count=told, seen_count=seen)
             )
 
-    async def _pause(self) -> None:
-        await asyncio.sleep(self._dice.uniform(0.05, 0.3))
-
 
 async def new_owners(reaching: Reaching, count: int) -> list[Owner]:
     """Sessions of their own."""
     return [Owner(number, await reaching.cookie()) for number in range(count)]
-
-
-def telling(now: float, owner: int, by: By, outcome: Outcome) -> Told:
-    """What is written down when somebody is told."""
-    return Told(
-        t=now, owner=owner, id=outcome.command_id, by=by, status=outcome.status, key=outcome.key,
-        sequence=outcome.position.sequence, error=outcome.error.type if outcome.error else "",
-        data=outcome.data,
-    )  # fmt: skip
-
-
-def idempotency_key(sent: Sent) -> str:
-    """Of a command, the same for every try and repeat."""
-    return f"{sent.key}/{sent.number}"
-
-
-def payload_of(sent: Sent) -> bytes:
-    """What the command says."""
-    payload: dict[str, object] = {"chain_id": sent.key}
-    if sent.kind in ("link", "spend"):
-        payload["number"] = amount_of(sent)
-    if sent.kind == "take":
-        payload["name"] = sent.name
-    return msgspec.json.encode(payload)
-
-
-def item_of(sent: Sent) -> bytes:
-    """The command as one of a batch."""
-    return msgspec.json.encode(
-        {
-            "type": f"chains.{sent.kind}",
-            "payload": msgspec.Raw(payload_of(sent)),
-            "idempotency_key": idempotency_key(sent),
-        }
-    )

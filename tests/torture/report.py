@@ -17,7 +17,7 @@ from torture.measuring import (
     latency,
     slopes,
     stalls,
-)  # fmt: skip
+)
 
 SHOWN = 12
 CRASHES = ("kill", "freeze", "cut-postgres")

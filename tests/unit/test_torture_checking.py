@@ -28,7 +28,7 @@ from torture.history import (
     Sent,
     Status,
     Told,
-)  # fmt: skip
+)
 from torture.model import Chain, amount_of, expect
 
 
