@@ -38,7 +38,7 @@ class Felt(NamedTuple):
 
     fault: Fault
     in_flight: int
-    """Commands that were sent and not told; with none it does not count as a fault."""
+    """Commands that were sent and not told while it lasted; with none it does not count."""
     overlapping: bool
     stall: float
     """The longest one of any partition from the fault to its end and 10 s more, or the next one."""
@@ -130,22 +130,22 @@ def felt(books: Books, all_stalls: Sequence[Stall]) -> list[Felt]:
         longest = max(
             (one.seconds for one in starts if one.start < until and one.end > fault.t), default=0.0
         )
-        result.append(Felt(fault, waiting.at(fault.t), overlapping, longest))
+        result.append(Felt(fault, waiting.during(fault.t, fault.until), overlapping, longest))
     return result
 
 
 class _InFlight:
-    """How many commands were sent and not told at a moment."""
+    """How many commands were sent and not told in a time."""
 
     def __init__(self, books: Books) -> None:
         commands = books.commands.values()
         self._sent = sorted(command.sent.t for command in commands)
         self._told = sorted(command.told_at for command in commands if command.told_at is not None)
 
-    def at(self, moment: float) -> int:
+    def during(self, start: float, end: float) -> int:
         """The number."""
-        told = bisect.bisect_right(self._told, moment)
-        return bisect.bisect_right(self._sent, moment) - told
+        told = bisect.bisect_right(self._told, start)
+        return bisect.bisect_right(self._sent, end) - told
 
 
 class Slope(NamedTuple):

@@ -60,7 +60,7 @@ def _table(books: Books, violations: Sequence[Violation], faults: Sequence[Felt]
 def _commands(books: Books) -> Iterator[tuple[str, str]]:
     commands = books.commands.values()
     accepted = [one for one in commands if one.accepted is not None]
-    seconds = (books.phase("settle") or 0.0) - (books.phase("send") or 0.0)
+    seconds = (books.phase("sent") or 0.0) - (books.phase("send") or 0.0)
     rate = f" ({len(accepted) / seconds:.0f}/s over {seconds:.0f} s)" if seconds > 0 else ""
     yield "accepted", f"{len(accepted):,}{rate} on {len(books.by_key()):,} keys"
     statuses = Counter(one.told[0].status for one in accepted if one.told)

@@ -67,9 +67,10 @@ async def _play(options: Options, stage: Stage, log: Log, reaching: Reaching, sa
     ):
         await _until_open(clients)
         log.write(Phase(t=log.now, name="send"))
-        await asyncio.gather(
-            clients.send(options.rate, options.duration), tormentor.run(options.duration)
-        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(tormentor.run(options.duration))
+            await clients.send(options.rate, options.duration)
+            log.write(Phase(t=log.now, name="sent"))
         used = resource.getrusage(resource.RUSAGE_SELF)
         share = (used.ru_utime + used.ru_stime) / log.now
         log.write(Phase(t=log.now, name="settle", note=f"{share:.0%} of a core"))

@@ -100,9 +100,11 @@ def test_a_fault_with_nothing_in_flight_does_not_count() -> None:
     """Nobody could have felt it."""
     found = books(
         *command("a", sent=1, accepted=1, told=2),
-        Fault(t=3, until=3, kind="kill", whom="reactor-1"),
+        *command("b", sent=5, accepted=5, told=6),
+        Fault(t=3, until=4, kind="kill", whom="reactor-1"),
+        Fault(t=4.5, until=5.5, kind="kill", whom="reactor-1"),
     )
-    assert felt(found, stalls(found))[0].in_flight == 0
+    assert [one.in_flight for one in felt(found, stalls(found))] == [0, 1]
 
 
 def test_latency_counts_from_the_202() -> None:
