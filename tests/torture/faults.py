@@ -54,6 +54,7 @@ class Tormentor:
         self._plan = plan
         self._say = say
         self._spare = set(spare)
+        self._away: set[str] = set()
         self._kinds: dict[str, Callable[[PlannedFault], Awaitable[tuple[str, str]]]] = {
             "kill": self._kill, "leave": self._leave, "join": self._join, "freeze": self._freeze,
             "expire": self._expire, "terminate": self._terminate, "nats-kill": self._nats,
@@ -65,17 +66,16 @@ class Tormentor:
         """Do one fault after another for so long; at the end everything is as it was."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds - LAST_SECONDS
-        tasks: set[asyncio.Task[None]] = set()
-        for planned in self._plan:
-            if tasks and not planned.overlapping:
-                await asyncio.wait(tasks)
-            if loop.time() + planned.pause > deadline:
-                break
-            await asyncio.sleep(planned.pause)
-            tasks = {task for task in tasks if not task.done()}
-            tasks.add(asyncio.create_task(self._perform(planned)))
-        for task in tasks:
-            await task
+        tasks: list[asyncio.Task[None]] = []
+        async with asyncio.TaskGroup() as group:
+            for planned in self._plan:
+                if tasks and not planned.overlapping:
+                    await asyncio.wait(tasks)
+                if loop.time() + planned.pause > deadline:
+                    break
+                await asyncio.sleep(planned.pause)
+                tasks = [task for task in tasks if not task.done()]
+                tasks.append(group.create_task(self._perform(planned)))
 
     async def watch(self) -> None:
         """Start again what ended by itself, and write it down; until cancelled."""
@@ -221,11 +221,15 @@ class Tormentor:
         start: Callable[[], Awaitable[None]],
         seconds: float,
     ) -> tuple[str, str]:
+        if name in self._away:
+            raise Skipped
+        self._away.add(name)
         down = self._log.now
         await kill()
         await asyncio.sleep(seconds)
         await start()
         up = self._log.now
+        self._away.discard(name)
         self._log.write(Down(t=down, until=up, server=name))
         return name, f"{up - down:.1f} s"
 
