@@ -4,6 +4,9 @@ IMAGE  ?= homing:0.1.0
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+DURATION ?= 60
+RATE   ?= 300
+SEED   ?= 7
 STAMP  := $(VENV)/.installed
 TOOLS  := $(VENV)/.tools
 LOCK   := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -41,6 +44,10 @@ infra: $(STAMP) ## run NATS and Postgres alone, for processes in terminals of th
 .PHONY: test
 test: $(TOOLS) ## run the tests (ARGS="tests/unit -k name")
 	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: torture
+torture: $(STAMP) ## commands through crashes, freezes and cuts, and whether the books balance (DURATION= RATE= SEED=)
+	@PYTHONPATH=tests $(BIN)/python -m torture --duration $(DURATION) --rate $(RATE) --seed $(SEED) $(ARGS)
 
 .PHONY: wheel-test
 wheel-test: $(STAMP) ## build the wheels, install them elsewhere, run a command through them

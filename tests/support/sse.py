@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import httpx
+
+_BREAK = re.compile(rb"\r\n|\r|\n")
 
 
 class Event(NamedTuple):
@@ -51,14 +54,10 @@ class Parser:
         return events
 
     def _line(self) -> bytes | None:
-        for index, byte in enumerate(self._bytes):
-            if byte == 0x0A:
-                return self._cut(index, 1)
-            if byte == 0x0D:
-                if index + 1 == len(self._bytes):
-                    return None  # a line feed may follow
-                return self._cut(index, 2 if self._bytes[index + 1] == 0x0A else 1)
-        return None
+        found = _BREAK.search(self._bytes)
+        if found is None or (found[0] == b"\r" and found.end() == len(self._bytes)):
+            return None  # a line feed may follow
+        return self._cut(found.start(), found.end() - found.start())
 
     def _cut(self, index: int, width: int) -> bytes:
         line, self._bytes = self._bytes[:index], self._bytes[index + width :]
