@@ -19,7 +19,7 @@ from support.front import front
 from support.ledger import check
 from support.place import Place
 from support.running import Process, running_api, running_reactor
-from support.waiters import Waiters, latest, waiters
+from support.waiters import Heard, Waiters, latest, waiters
 from support.waiting import until
 
 NUMBERS = 5
@@ -50,15 +50,20 @@ def flag(tmp_path: Path) -> Path:
     return path
 
 
-async def send(group: Waiters) -> list[asyncio.Task[object]]:
+def arm(flag: Path) -> None:
+    """Let it happen once more."""
+    flag.touch()
+
+
+async def send(group: Waiters) -> list[asyncio.Task[Heard]]:
     """Have numbers accepted in order, each waited for, and one more in a held response."""
-    tasks: list[asyncio.Task[object]] = []
-    for number in range(NUMBERS):
-        tasks.append(asyncio.create_task(group.watch(await group.add(number))))
-    return [*tasks, asyncio.create_task(group.hold(NUMBERS))]
+    watching = [
+        asyncio.create_task(group.watch(await group.add(number))) for number in range(NUMBERS)
+    ]
+    return [*watching, asyncio.create_task(group.hold(NUMBERS))]
 
 
-async def told(group: Waiters, tasks: list[asyncio.Task[object]]) -> None:
+async def told(group: Waiters, tasks: list[asyncio.Task[Heard]]) -> None:
     """Everybody has heard, and it adds up."""
     async with asyncio.timeout(30):
         await asyncio.gather(*tasks)
@@ -136,7 +141,7 @@ async def test_a_reactor_that_starts_again_after_every_crash(place: Place, flag:
     """With nobody to take over: what was accepted waits for it, and is applied once."""
     async with running_api(place) as url, waiters(url, TALLY) as group:
         for number, point in enumerate(REACTOR_CRASHES):
-            flag.touch()
+            arm(flag)
             async with armed(place, "reactor", point, str(flag), count=1) as (reactor,):
                 held = [asyncio.create_task(group.hold(2 * number + more)) for more in (0, 1)]
                 assert await reactor.wait() == -signal.SIGKILL
@@ -154,7 +159,7 @@ async def test_an_api_that_starts_again_after_every_crash(place: Place, flag: Pa
         async with waiters(there.url, TALLY) as group:
             await first.end(signal.SIGKILL)
             for number, point in enumerate(API_CRASHES):
-                flag.touch()
+                arm(flag)
                 async with armed(place, "api", point, str(flag), count=1) as (api,):
                     there.behind = [api.port]
                     adding = asyncio.create_task(group.add(2 * number))

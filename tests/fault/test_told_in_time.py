@@ -12,8 +12,9 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import pytest
+import asyncpg
 
+from homing.local import access
 from support.front import front
 from support.ledger import check
 from support.place import Place
@@ -64,10 +65,13 @@ async def in_time(place: Place, groups: list[Waiters]) -> None:
 
 async def test_no_announcement_ever_comes(place: Place) -> None:
     """The sweep alone tells everybody."""
-    async with process("reactor", place, "mute"), process("api", place) as api:
-        async with crowd(api.url) as groups:
-            await asyncio.gather(*map(waits, groups))
-            await in_time(place, groups)
+    async with (
+        process("reactor", place, "mute"),
+        process("api", place) as api,
+        crowd(api.url) as groups,
+    ):
+        await asyncio.gather(*map(waits, groups))
+        await in_time(place, groups)
 
 
 async def test_only_one_replica_hears(place: Place) -> None:
@@ -86,11 +90,14 @@ async def test_only_one_replica_hears(place: Place) -> None:
 
 async def test_a_subscription_that_overflows(place: Place) -> None:
     """The client library says that it has dropped something, and that is swept."""
-    async with running_reactor(place), process("api", place, "narrow") as api:
-        async with crowd(api.url) as groups:
-            while "nats.slow_consumer" not in api.log:
-                await asyncio.gather(*map(waits, groups))
-            await in_time(place, groups)
+    async with (
+        running_reactor(place),
+        process("api", place, "narrow") as api,
+        crowd(api.url) as groups,
+    ):
+        await asyncio.gather(*map(waits, groups))
+        assert "nats.slow_consumer" in api.log
+        await in_time(place, groups)
 
 
 async def test_a_connection_to_nats_that_is_cut_again_and_again(place: Place) -> None:
@@ -119,14 +126,46 @@ async def test_a_connection_to_nats_that_is_cut_again_and_again(place: Place) ->
 
 async def test_nats_is_killed_and_comes_back(place: Place) -> None:
     """What was committed while it was away, or just before, is told by the sweep."""
-    async with running_reactor(place), process("api", place) as api:
-        async with crowd(api.url) as groups:
-            sending = asyncio.gather(*(waits(group, pause=0.3) for group in groups))
-            for _ in range(2):
-                await asyncio.sleep(0.4)
-                await place.servers.nats.kill()
-                await asyncio.sleep(0.4)
-                await place.servers.nats.start()
-            await sending
-            assert "nats.reconnected" in api.log
+    async with running_reactor(place), process("api", place) as api, crowd(api.url) as groups:
+        sending = asyncio.gather(*(waits(group, pause=0.3) for group in groups))
+        for _ in range(2):
+            await asyncio.sleep(0.4)
+            await place.servers.nats.kill()
+            await asyncio.sleep(0.4)
+            await place.servers.nats.start()
+        await sending
+        assert "nats.reconnected" in api.log
+        await in_time(place, groups)
+
+
+@asynccontextmanager
+async def another_writer(place: Place) -> AsyncIterator[None]:
+    """A transaction that has written something and stays open, beside all that goes on."""
+    connection = await asyncpg.connect(place.postgres_url(access.SUPERUSER))
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_current_xact_id()")
+            yield
+    finally:
+        await connection.close()
+
+
+STRANGERS = """
+INSERT INTO homing.outcomes (command_id, owner, type, key, status, body, fingerprint,
+                             incarnation, partition, sequence)
+SELECT gen_random_uuid(), 'a stranger', 'tally.add', 'k', 'succeeded', '{}', 'f', 1, 0, n
+FROM generate_series(1, 300000) n
+"""
+
+
+async def test_somebody_elses_transaction_that_stays_open(place: Place) -> None:
+    """As a long change of data does: no sweep goes through all that came since it began."""
+    async with another_writer(place):
+        await place.rows(STRANGERS)
+        async with (
+            process("reactor", place, "mute"),
+            process("api", place) as api,
+            crowd(api.url) as groups,
+        ):
+            await asyncio.gather(*map(waits, groups))
             await in_time(place, groups)

@@ -135,10 +135,11 @@ def committing(commit: Method) -> Method:
 
     async def dying(transaction: Any) -> None:
         if armed():
-            _sent = asyncio.ensure_future(commit(transaction))
+            committing = asyncio.ensure_future(commit(transaction))
             await asyncio.sleep(0)
             await asyncio.sleep(0)  # what was written leaves at the end of the loop's turn
             die()
+            await committing
         await commit(transaction)
 
     return dying
@@ -290,7 +291,7 @@ FAULTS = REACTOR_CRASHES | COMMIT_DOUBTS | API_CRASHES | HINDRANCES
 
 def main(kind: str, fault: str, flag_file: str | None = None) -> None:
     """Run the process with its fault."""
-    global flag  # noqa: PLW0603  # the program's own argument
+    global flag  # the program's own argument
     flag = Path(flag_file) if flag_file else None
     FAULTS[fault]()
     run: Callable[[], Awaitable[None] | None]
