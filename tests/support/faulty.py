@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,6 +25,8 @@ from typing import Any, NoReturn
 from asyncpg.transaction import Transaction
 from nats.aio.client import Client
 
+import homing_api.main
+import homing_reactor.main
 from homing.broker import Announcer, Publisher
 from homing.broker.announcing import OUTCOMES
 from homing.storage.rounds import RoundTransaction
@@ -35,6 +37,7 @@ from homing_reactor.applying import Applier
 from homing_reactor.lane import Lane
 
 SKEW = "FAULTY_SKEW_SECONDS"
+SLOW_SECONDS = 1.0
 Method = Callable[..., Any]
 Install = Callable[[], None]
 Condition = Callable[[Any], bool]
@@ -58,6 +61,11 @@ def die() -> NoReturn:
     raise AssertionError("it survived")
 
 
+def freeze() -> None:
+    """Stand still until SIGCONT comes, as a paused container or a starved machine."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
 def always(_result: Any) -> bool:
     """Whatever came of it."""
     return True
@@ -72,14 +80,14 @@ def replacing(owner: type, name: str, wrap: Callable[[Method], Method]) -> Insta
     return install
 
 
-def before(owner: type, name: str) -> Install:
-    """Die instead of doing it."""
+def before(owner: type, name: str, happens: Callable[[], None] = die) -> Install:
+    """Die, or what else, before it is done."""
 
     def wrap(method: Method) -> Method:
         @functools.wraps(method)
         async def dying(*said: Any, **named: Any) -> Any:
             if armed():
-                die()
+                happens()
             return await method(*said, **named)
 
         return dying
@@ -210,6 +218,16 @@ def acknowledged(applied: Method) -> Method:
     return dying
 
 
+def slow(apply: Method) -> Method:
+    """Take a second more for each round, before its transaction."""
+
+    async def slowed(applier: Applier, *said: Any) -> Any:
+        await asyncio.sleep(SLOW_SECONDS)
+        return await apply(applier, *said)
+
+    return slowed
+
+
 def mute(_outcomes: Method) -> Method:
     """Announce nothing, ever."""
 
@@ -241,19 +259,19 @@ def narrow(subscribe: Method) -> Method:
 def skewed() -> None:
     """Let the wall clock be wrong by `FAULTY_SKEW_SECONDS`; what measures spans is not."""
     seconds = float(os.environ[SKEW])
-    right = time.time
+    right, right_type = time.time, datetimes.datetime
 
-    class Skewed(datetimes.datetime):
+    class Skewed(right_type):  # type: ignore[misc, valid-type]
         """A `datetime` that reads the wrong clock."""
 
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Any:
-            """The wrong time."""
-            return super().now(tz) + timedelta(seconds=seconds)
+        def now(cls, tz: tzinfo | None = None) -> datetimes.datetime:
+            """The wrong time, as a value like any other."""
+            return right_type.now(tz) + timedelta(seconds=seconds)
 
     time.time = lambda: right() + seconds
-    for module in list(sys.modules.values()):
-        if getattr(module, "datetime", None) is datetimes.datetime:
+    for name, module in list(sys.modules.items()):
+        if name.startswith("homing") and getattr(module, "datetime", None) is right_type:
             module.datetime = Skewed  # type: ignore[attr-defined]
 
 
@@ -280,13 +298,19 @@ API_CRASHES: dict[str, Install] = {
     "routed": replacing(Hub, "deliver", routed),
     "writing": after(Stream, "next", lambda frame: b"event: outcome" in (frame or b"")),
 }
+FREEZES: dict[str, Install] = {
+    "frozen-delivered": before(Lane, "_round", freeze),
+    "frozen-decided": before(Applier, "_save", freeze),
+    "frozen-committed": before(Lane, "_tell", freeze),
+}
 HINDRANCES: dict[str, Install] = {
     "mute": replacing(Announcer, "outcomes", mute),
     "deaf": replacing(Hub, "announced", deaf),
     "narrow": replacing(Client, "subscribe", narrow),
     "skewed": skewed,
+    "slow": replacing(Applier, "apply", slow),
 }
-FAULTS = REACTOR_CRASHES | COMMIT_DOUBTS | API_CRASHES | HINDRANCES
+FAULTS = FREEZES | REACTOR_CRASHES | COMMIT_DOUBTS | API_CRASHES | HINDRANCES
 
 
 def main(kind: str, fault: str, flag_file: str | None = None) -> None:
@@ -294,12 +318,7 @@ def main(kind: str, fault: str, flag_file: str | None = None) -> None:
     global flag  # the program's own argument
     flag = Path(flag_file) if flag_file else None
     FAULTS[fault]()
-    run: Callable[[], Awaitable[None] | None]
-    if kind == "api":
-        from homing_api.main import main as run
-    else:
-        from homing_reactor.main import main as run
-    run()
+    {"api": homing_api.main.main, "reactor": homing_reactor.main.main}[kind]()
 
 
 if __name__ == "__main__":
