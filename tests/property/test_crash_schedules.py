@@ -127,6 +127,9 @@ async def run(crashes: list[tuple[str, int]]) -> tuple[Any, ...]:
 
 
 async def _until_it_crashes(crash: Crash, broker: MemoryBroker, store: MemoryStore) -> None:
+    """Run a reactor until it crashes, or has nothing left to do."""
+    bystanders = asyncio.all_tasks()
+
     async def reactor() -> None:
         async with running_reactor(broker, store):
             await applied(broker, store)
@@ -134,9 +137,13 @@ async def _until_it_crashes(crash: Crash, broker: MemoryBroker, store: MemorySto
     running = asyncio.create_task(reactor())
     happened = asyncio.create_task(crash.happened.wait())
     await asyncio.wait((running, happened), return_when=asyncio.FIRST_COMPLETED)
-    running.cancel()
-    happened.cancel()
-    await asyncio.gather(running, happened, return_exceptions=True)
+    # Again and again, since a process that is killed finishes nothing, and waits for nothing.
+    while doomed := asyncio.all_tasks() - bystanders:
+        for task in doomed:
+            task.cancel()
+        await asyncio.sleep(0)
+    for consumer in vars(broker)["_consumers"].values():
+        consumer.asking.clear()  # a server forgets who has no connection any more
 
 
 def states(store: MemoryStore) -> dict[str, Any]:
