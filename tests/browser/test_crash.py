@@ -47,7 +47,7 @@ class TwoReactors:
             "HOMING_LEASE_SECONDS": str(int(LEASE_SECONDS)),
             "HOMING_DEMO": "on",
         }
-        words = [sys.executable, "-m", "support.dying_reactor", str(self.flag)]
+        words = [sys.executable, "-m", "support.faulty", "reactor", "committed", str(self.flag)]
         process = subprocess.Popen(words, env=environ, stderr=subprocess.DEVNULL)
         self.reactors[process.pid] = process
 

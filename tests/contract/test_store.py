@@ -98,7 +98,7 @@ async def past(store: Stores, horizon: int) -> None:
     """Return once nothing from before is running; on a real server others may be at work."""
 
     async def moved() -> bool:
-        return await store.outcomes.horizon() > horizon
+        return (await store.outcomes.look()).horizon > horizon
 
     await until(moved, SECONDS)
 
@@ -276,46 +276,51 @@ async def test_events_and_dead_letters_are_kept_as_they_are(store: Stores) -> No
 
 async def test_the_sweep_finds_what_was_committed_since_it_looked(store: Stores) -> None:
     """From the horizon of the sweep before, each with its owner; repeats do no harm."""
-    before = await store.outcomes.horizon()
+    before = await store.outcomes.look()
     mine, others = made(ME), made(OTHER)
     await write(store, mine)
     await write(store, others)
     (placed,) = await store.outcomes.own_since(OTHER, *OLDEST, 10)
     page = await store.outcomes.since(before)
-    assert page.horizon >= before
+    assert page.look.horizon >= before.horizon
     assert page.found == [(mine.outcome.command_id, ME), (others.outcome.command_id, OTHER)]
     assert page.last is None
     await past(store, placed.xid)
-    assert (await store.outcomes.since(await store.outcomes.horizon())).found == []
+    assert (await store.outcomes.since(page.look)).found == []
 
 
 async def test_a_slow_round_is_not_swept_past(store: Stores) -> None:
-    """It began early and commits late: the horizon stays where it is until then."""
-    before = await store.outcomes.horizon()
+    """It began early and commits late: the horizon stays where it is until then.
+
+    What was found meanwhile is not found again, however long that takes.
+    """
+    before = await store.outcomes.look()
     slow, quick = made(ME), made(ME)
     async with store.rounds.transaction() as round_:
         await round_.add_outcomes([row_of(slow)])
         await write(store, quick)
         page = await store.outcomes.since(before)
         assert [found[0] for found in page.found] == [quick.outcome.command_id]
-        assert await store.outcomes.horizon() == page.horizon
+        assert (await store.outcomes.look()).horizon == page.look.horizon
         bounds = await store.outcomes.bounds()
-        assert bounds.oldest_running == page.horizon < bounds.next_xid
-        assert (await store.outcomes.since(page.horizon)).found == page.found
-    later = await store.outcomes.since(page.horizon)
-    assert slow.outcome.command_id in [found[0] for found in later.found]
+        assert bounds.oldest_running == page.look.horizon < bounds.next_xid
+        assert (await store.outcomes.since(page.look)).found == []
+        between = made(ME)
+        await write(store, between)
+    later = await store.outcomes.since(page.look)
+    assert later.found == [(one.outcome.command_id, ME) for one in (slow, between)]
     own = await store.outcomes.own_since(ME, *OLDEST, 10)
-    assert [placed.stored for placed in own] == [slow, quick]
+    assert [placed.stored for placed in own] == [slow, quick, between]
     assert own[-1].xid < (await store.outcomes.bounds()).next_xid
-    await past(store, page.horizon)
+    await past(store, page.look.horizon)
 
 
 async def test_a_round_that_was_rolled_back_holds_nothing_up(store: Stores) -> None:
     """The horizon goes on."""
-    before = await store.outcomes.horizon()
+    before = await store.outcomes.look()
     async with broken(store) as round_:
         await round_.add_outcomes([row_of(made(ME))])
-    await past(store, before)
+    await past(store, before.horizon)
     assert (await store.outcomes.since(before)).found == []
 
 
@@ -334,7 +339,7 @@ async def test_a_sweep_of_many_comes_in_pages(
 ) -> None:
     """Each once, in one order, the last page known as such."""
     monkeypatch.setattr("homing.storage.outcomes.PAGE", 3)
-    before = await store.outcomes.horizon()
+    before = await store.outcomes.look()
     stored = [made(ME) for _ in range(7)]
     await write(store, *stored[3::-1])
     await write(store, *stored[4:])

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from homing.outcome import OwnerToken, Stored
-from homing.storage import Database, Outcomes
+from homing.storage import Database, Look, Outcomes
 from homing_api.hub import Hub
 from homing_api.sweeping import Sweeper
 from support.place import Place
@@ -47,10 +47,10 @@ class Gate:
 class Replica:
     """The part of one API process that outcomes come through."""
 
-    def __init__(self, outcomes: Outcomes, horizon: int) -> None:
+    def __init__(self, outcomes: Outcomes, seen: Look) -> None:
         self.gate = Gate(outcomes)
         self.hub = Hub(self.gate.read)
-        self.sweeper = Sweeper(self.hub, outcomes, horizon)
+        self.sweeper = Sweeper(self.hub, outcomes, seen)
 
 
 @asynccontextmanager
@@ -58,7 +58,7 @@ async def replica(place: Place) -> AsyncIterator[Replica]:
     """One, that reads for ever and sweeps when told to."""
     database = await Database.open(place.postgres_url("homing_api"), 3)
     outcomes = Outcomes(database)
-    one = Replica(outcomes, await outcomes.horizon())
+    one = Replica(outcomes, await outcomes.look())
     reading = asyncio.create_task(one.hub.read_stored())
     try:
         yield one

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from homing.outcome import OwnerToken, Stored
-from homing.storage import NIL, Database, Outcomes, Placed
+from homing.storage import NIL, Database, Look, Outcomes, Placed
 from homing_api.cursor import Cursor, parse
 from homing_api.hub import Hub
 from homing_api.streaming import Streaming, Told
@@ -51,10 +51,10 @@ class Interrupted(Outcomes):
 class Replica:
     """The part of one API process that an owner's stream comes through."""
 
-    def __init__(self, database: Database, horizon: int) -> None:
+    def __init__(self, database: Database, seen: Look) -> None:
         self.outcomes = Interrupted(database)
         hub = Hub(self.outcomes.read)
-        self.sweeper = Sweeper(hub, self.outcomes, horizon)
+        self.sweeper = Sweeper(hub, self.outcomes, seen)
         streams = Streams(Caps(per_owner=6, in_all=6, lifetime_seconds=60))
         self.streaming = Streaming(streams, hub, self.outcomes, self.sweeper, INCARNATION)
 
@@ -75,7 +75,7 @@ class Replica:
 async def here(place: Place) -> AsyncIterator[Replica]:
     database = await Database.open(place.postgres_url("homing_api"), 3)
     try:
-        yield Replica(database, await Outcomes(database).horizon())
+        yield Replica(database, await Outcomes(database).look())
     finally:
         await database.close()
 

@@ -73,7 +73,7 @@ async def running_api(
 ) -> AsyncIterator[Api]:
     """An API; without `hears`, every announcement is lost on its way to it."""
     hub = Hub(store.read)
-    sweeper = Sweeper(hub, store, await store.horizon())
+    sweeper = Sweeper(hub, store, await store.look())
     pressure = Pressure(Lag().measured, None)
     loop = Loop(broker, broker, hub, store, sweeper, pressure)
     submitter = Submitter(loop, Limits(1000, 1000, 5.0), INCARNATION, asyncio.Event())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ class Ear:
 
     def __init__(self, url: str, http: httpx.AsyncClient) -> None:
         self.outcomes: dict[str, list[Any]] = defaultdict(list)
+        self.heard_at: dict[str, float] = {}
+        """When each came for the first time, in seconds of the epoch."""
         self.resets = 0
         self.refusals: list[int] = []
         """Statuses that close an EventSource for good: any but 200."""
@@ -49,6 +52,7 @@ class Ear:
         async for piece in response.aiter_raw():
             for event in parser.feed(piece):
                 if event.type == "outcome":
+                    self.heard_at.setdefault(event.json["command_id"], time.time())
                     self.outcomes[event.json["command_id"]].append(event.json)
                 self.resets += event.type == "reset"
             self.cursor = parser.last_event_id or self.cursor

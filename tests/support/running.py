@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from homing_reactor.main import reactor
 from support.place import Place
 from support.waiting import until
 
+TESTS = Path(__file__).parent.parent
 TALLY = Path(__file__).parent / "tally"
 ROLES = {"api": "homing_api", "reactor": "homing_reactor", "web": "homing_api"}
 
@@ -89,14 +90,18 @@ async def until_answers(url: str, seconds: float = 20) -> None:
 class Process:
     """A process of ours, as its container would run it."""
 
-    def __init__(self, kind: str, place: Place, **environ: str) -> None:
-        """`kind` is `api` or `reactor`; `environ` is added to its environment."""
+    def __init__(self, kind: str, place: Place, faulty: Sequence[str] = (), **environ: str) -> None:
+        """`kind` is `api` or `reactor`; `environ` is added to its environment.
+
+        `faulty` is a fault of `support.faulty`, with its flag if it has one.
+        """
         self.kind = kind
+        self._module = ["support.faulty", kind, *faulty] if faulty else ["homing", kind]
         self.port, self.internal = ports.free(2)
         self._environ = {
             **os.environ,
             **place.environ(ROLES[kind]),
-            "PYTHONPATH": str(TALLY),
+            "PYTHONPATH": os.pathsep.join((str(TALLY), *([str(TESTS)] if faulty else []))),
             "HOMING_PORT": str(self.port),
             "HOMING_INTERNAL_PORT": str(self.internal),
             **environ,
@@ -127,7 +132,7 @@ class Process:
 
     def command(self) -> list[str]:
         """Its command line."""
-        return [sys.executable, "-m", "homing", self.kind]
+        return [sys.executable, "-m", *self._module]
 
     def start(self) -> Process:
         """Start it; it may take a moment until it is ready."""

@@ -108,7 +108,7 @@ async def _serve(
 ) -> None:
     outcomes = Outcomes(servers.sweeps)
     hub = Hub(outcomes.read)
-    sweeper = Sweeper(hub, outcomes, await outcomes.horizon())
+    sweeper = Sweeper(hub, outcomes, await outcomes.look())
     streams = Streams(
         Caps(config.streams_per_owner, config.streams_max, config.stream_lifetime_seconds)
     )

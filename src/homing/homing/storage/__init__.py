@@ -10,7 +10,7 @@ what of it the processes rely on while commands flow.
 from homing.storage.database import Database, StatementFailed
 from homing.storage.dead_letters import DeadLetters
 from homing.storage.holding import Claimed, Holding
-from homing.storage.outcomes import NIL, Bounds, Outcomes, Page, Placed
+from homing.storage.outcomes import NIL, Bounds, Look, Outcomes, Page, Placed
 from homing.storage.reading import Reading
 from homing.storage.rounds import (
     DeadLetterRow,
@@ -43,6 +43,7 @@ __all__ = [
     "FenceRow",
     "HolderRecords",
     "Holding",
+    "Look",
     "OutcomeReading",
     "OutcomeRow",
     "Outcomes",

@@ -1,8 +1,9 @@
 """What the API reads of outcomes: by id, by owner, and the sweep.
 
 The sweep finds what has been committed since the last one, whether it was announced or not. A row
-carries the id of the transaction that wrote it; nothing that commits later can have one below the
-oldest transaction still running when the last sweep looked. So that is where the next one begins.
+carries the id of the transaction that wrote it. What commits after a look was either still running
+then, and the snapshot names it, or had not begun, and has a higher id. So the next look asks for
+just those, however long somebody else's transaction stays open.
 """
 
 from __future__ import annotations
@@ -16,14 +17,25 @@ from homing.storage.database import Database
 _BY_ID = """
 SELECT owner, fingerprint, body FROM homing.outcomes WHERE command_id = ANY($1::uuid[])
 """
-_HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
+_LOOK = """
+SELECT pg_snapshot_xmin(now)::text, pg_snapshot_xmax(now)::text,
+       ARRAY(SELECT running::text FROM pg_snapshot_xip(now) running)
+FROM pg_current_snapshot() now
+"""
 _SINCE = """
-SELECT now.horizon::text, o.xid::text, o.command_id::text, o.owner
-FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon) now
+SELECT pg_snapshot_xmin(now)::text, pg_snapshot_xmax(now)::text,
+       ARRAY(SELECT running::text FROM pg_snapshot_xip(now) running),
+       o.xid::text, o.command_id::text, o.owner
+FROM pg_current_snapshot() now
 LEFT JOIN LATERAL (
-    SELECT xid, command_id, owner FROM homing.outcomes
-    WHERE xid >= $1::text::xid8 AND (xid, command_id) > ($2::text::xid8, $3::uuid)
-    ORDER BY xid, command_id LIMIT $4
+    SELECT * FROM (
+        SELECT xid, command_id, owner FROM homing.outcomes
+        WHERE xid = ANY($2::text[]::xid8[]) AND (xid, command_id) > ($3::text::xid8, $4::uuid)
+        UNION ALL
+        SELECT xid, command_id, owner FROM homing.outcomes
+        WHERE xid >= $1::text::xid8 AND (xid, command_id) > ($3::text::xid8, $4::uuid)
+    ) found
+    ORDER BY xid, command_id LIMIT $5
 ) o ON true
 """
 _BOUNDS = """
@@ -45,10 +57,21 @@ NIL = "00000000-0000-0000-0000-000000000000"
 PAGE = 5000
 
 
-class Page(NamedTuple):
-    """A page of what was committed; `horizon` counts only on the first page of a sweep."""
+class Look(NamedTuple):
+    """What a look at the outcomes has covered: all that was committed by then."""
 
     horizon: int
+    """The oldest transaction that was running. (Of a primary; so are all of these.)"""
+    end: int
+    """The first transaction that had not begun."""
+    running: tuple[int, ...]
+    """Those in between that were."""
+
+
+class Page(NamedTuple):
+    """A page of what was committed; `look` counts only on the first page of a sweep."""
+
+    look: Look
     found: list[tuple[str, OwnerToken]]
     """(command id, owner)."""
     last: tuple[int, str] | None
@@ -82,17 +105,20 @@ class Outcomes:
         rows = await self._database.fetch(_BY_ID, list(command_ids))
         return [Stored(owner=row[0], fingerprint=row[1], outcome=_decoded(row[2])) for row in rows]
 
-    async def horizon(self) -> int:
-        """The oldest transaction that is still running."""
-        return int((await self._database.fetch(_HORIZON))[0][0])
+    async def look(self) -> Look:
+        """A look at nothing, for the next one to begin where this one was."""
+        return _look((await self._database.fetch(_LOOK))[0])
 
-    async def since(self, horizon: int, last: tuple[int, str] | None = None) -> Page:
-        """What transactions from `horizon` on have committed, behind `last`."""
+    async def since(self, look: Look, last: tuple[int, str] | None = None) -> Page:
+        """What was committed since a look, behind `last`."""
         xid, command_id = last or (0, NIL)
-        rows = await self._database.fetch(_SINCE, str(horizon), str(xid), command_id, PAGE)
-        found = [(row[2], OwnerToken(row[3])) for row in rows if row[2] is not None]
-        more = (int(rows[-1][1]), rows[-1][2]) if len(found) == PAGE else None
-        return Page(int(rows[0][0]), found, more)
+        running = [str(one) for one in look.running]
+        rows = await self._database.fetch(
+            _SINCE, str(look.end), running, str(xid), command_id, PAGE
+        )
+        found = [(row[4], OwnerToken(row[5])) for row in rows if row[4] is not None]
+        more = (int(rows[-1][3]), rows[-1][4]) if len(found) == PAGE else None
+        return Page(_look(rows[0]), found, more)
 
     async def bounds(self) -> Bounds:
         """Where the database is now."""
@@ -120,3 +146,7 @@ def _placed(owner: OwnerToken, row: Any) -> Placed:
 
 def _decoded(body: str) -> Outcome:
     return decode_outcome(body.encode())
+
+
+def _look(row: Sequence[Any]) -> Look:
+    return Look(int(row[0]), int(row[1]), tuple(int(one) for one in row[2]))

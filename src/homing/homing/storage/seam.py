@@ -16,7 +16,7 @@ from msgspec import Raw
 from homing.claims import Claim
 from homing.domain import Domain
 from homing.outcome import OwnerToken, Stored
-from homing.storage.outcomes import Bounds, Page, Placed
+from homing.storage.outcomes import Bounds, Look, Page, Placed
 from homing.storage.rounds import DeadLetterRow, EventRow, FenceRow, OutcomeRow
 
 
@@ -77,11 +77,11 @@ class OutcomeReading(Protocol):
     async def read(self, command_ids: Sequence[str]) -> list[Stored]:
         """The outcomes of these commands that there are."""
 
-    async def horizon(self) -> int:
-        """The oldest transaction that is still running."""
+    async def look(self) -> Look:
+        """A look at nothing, for the next one to begin where this one was."""
 
-    async def since(self, horizon: int, last: tuple[int, str] | None = None) -> Page:
-        """What transactions from `horizon` on have committed, behind `last`."""
+    async def since(self, look: Look, last: tuple[int, str] | None = None) -> Page:
+        """What was committed since a look, behind `last`."""
 
     async def bounds(self) -> Bounds:
         """Where the store is now."""

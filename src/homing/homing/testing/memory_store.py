@@ -30,6 +30,7 @@ from homing.storage import (
     EventRow,
     FenceRow,
     HolderRecords,
+    Look,
     OutcomeReading,
     OutcomeRow,
     Page,
@@ -113,22 +114,24 @@ class MemoryStore(RoundStore, OutcomeReading, HolderRecords):
         """The outcomes of these commands that there are."""
         return [_stored(self.outcomes[one][1]) for one in command_ids if one in self.outcomes]
 
-    async def horizon(self) -> int:
-        """The oldest transaction that is still running."""
-        return min(self._running, default=self._completed + 1)
+    async def look(self) -> Look:
+        """A look at nothing, for the next one to begin where this one was."""
+        return Look(self._horizon(), self._last_xid + 1, tuple(self._running))
 
-    async def since(self, horizon: int, last: tuple[int, str] | None = None) -> Page:
-        """What transactions from `horizon` on have committed, behind `last`."""
+    async def since(self, look: Look, last: tuple[int, str] | None = None) -> Page:
+        """What was committed since a look, behind `last`."""
         behind = last or (0, NIL)
-        rows = self._sorted(lambda place, _: place[0] >= horizon and place > behind)
+        rows = self._sorted(
+            lambda place, _: (place[0] >= look.end or place[0] in look.running) and place > behind
+        )
         page = rows[: outcomes.PAGE]
         more = (page[-1][0], page[-1][1].command_id) if len(page) == outcomes.PAGE else None
         found = [(row.command_id, OwnerToken(row.owner)) for _, row in page]
-        return Page(await self.horizon(), found, more)
+        return Page(await self.look(), found, more)
 
     async def bounds(self) -> Bounds:
         """Where the store is now."""
-        return Bounds(await self.horizon(), self._completed + 1, 1)
+        return Bounds(self._horizon(), self._completed + 1, 1)
 
     async def own_since(
         self, owner: OwnerToken, xid: int, command_id: str, limit: int
@@ -143,6 +146,9 @@ class MemoryStore(RoundStore, OutcomeReading, HolderRecords):
         """An owner's outcomes before (xid, command id), newest first."""
         mine = self._sorted(lambda place, row: row.owner == owner and place < (xid, command_id))
         return [Placed(number, _stored(row)) for number, row in mine[::-1][:limit]]
+
+    def _horizon(self) -> int:
+        return min(self._running, default=self._completed + 1)
 
     def _sorted(
         self, wanted: Callable[[tuple[int, str], OutcomeRow], bool]
