@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -122,6 +123,25 @@ async def test_a_connection_to_nats_that_is_cut_again_and_again(place: Place) ->
             assert cuts > 2
             assert "nats.reconnected" in api.log
             await in_time(place, groups)
+
+
+async def test_a_store_that_was_out_of_reach(place: Place) -> None:
+    """Of the API alone, for longer than a statement may take: counted from when it is back."""
+    async with front(place.servers.postgres.port) as between:
+        url = place.postgres_url("homing_api")
+        url = url.replace(f":{place.servers.postgres.port}", f":{between.port}")
+        async with process("api", place, HOMING_POSTGRES_URL=url) as api, crowd(api.url) as groups:
+            watching = [asyncio.create_task(one.watch(await one.add(0))) for one in groups]
+            between.flowing.clear()
+            async with process("reactor", place, "mute"):
+                await until(lambda: "sweep.failed" in api.log)
+                between.flowing.set()
+                back = time.time()
+                await asyncio.gather(*watching)
+                await until(lambda: all(one.client.complete for one in groups))
+            at = [at for one in groups for at in one.client.ears[0].heard_at.values()]
+            at += [heard.at for one in groups for heard in one.heard["watched"]]
+            assert max(at) - back < TOLD_SECONDS
 
 
 async def test_nats_is_killed_and_comes_back(place: Place) -> None:

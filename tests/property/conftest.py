@@ -1,7 +1,6 @@
 """The same examples on every run: what fails here fails for everybody, at once and again.
 
-Without a limit on the single example, since the machine may be busy; each test has pytest's. For a
-hunt with examples of its own: `pytest tests/property --hypothesis-seed=random`.
+Without a limit on the single example, since the machine may be busy; each test has pytest's.
 """
 
 from __future__ import annotations

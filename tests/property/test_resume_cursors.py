@@ -1,4 +1,4 @@
-"""However often an owner's stream is cut and resumed: it tells everything, and nothing of another's.
+"""However often an owner's stream is cut and resumed: it tells all, and nothing of another's.
 
 A client has read a part of what was written when its stream is cut; it comes back with the cursor
 of the last event that it has read whole, as browsers do. Transactions overlap, announcements get

@@ -18,6 +18,9 @@ class Front:
         self._server: asyncio.Server | None = None
         self.refusing = False
         """Whether new connections are cut at once."""
+        self.flowing = asyncio.Event()
+        """While it is not set nothing goes through, and nobody is told."""
+        self.flowing.set()
 
     @property
     def port(self) -> int:
@@ -53,24 +56,24 @@ class Front:
         far_reader, far_writer = far
         self._open |= {writer, far_writer}
         try:
-            await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+            await asyncio.gather(self._copy(reader, far_writer), self._copy(far_reader, writer))
         finally:
             self._open -= {writer, far_writer}
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Until either side ends; an end is passed on as a cut."""
+        with suppress(OSError):
+            while piece := await reader.read(65_536):
+                await self.flowing.wait()
+                writer.write(piece)
+                await writer.drain()
+        writer.transport.abort()
 
     async def _first(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         for port in self.behind:
             with suppress(OSError):
                 return await asyncio.open_connection(LOOPBACK, port)
         return None
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until either side ends; an end is passed on as a cut."""
-    with suppress(OSError):
-        while piece := await reader.read(65_536):
-            writer.write(piece)
-            await writer.drain()
-    writer.transport.abort()
 
 
 @asynccontextmanager

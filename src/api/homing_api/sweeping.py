@@ -19,6 +19,7 @@ from homing_api.hub import Hub
 
 log = get(__name__)
 PACE_SECONDS = 1.0
+RETRY_SECONDS = 0.5
 FETCH_AT_ONCE = 500
 
 
@@ -50,14 +51,15 @@ class Sweeper:
             started = time.monotonic()
             try:
                 await self.sweep()
-                self.answering = True
             except HomingError as error:
-                self.answering = False
+                self.answering, pause = False, RETRY_SECONDS
                 log.warning("sweep.failed", why=str(error))
-            spent = time.monotonic() - started
-            try:
+            else:
+                self.answering, spent = True, time.monotonic() - started
                 # Half of the time at most, where the store is that slow.
-                async with asyncio.timeout(max(PACE_SECONDS - spent, spent)):
+                pause = max(PACE_SECONDS - spent, spent)
+            try:
+                async with asyncio.timeout(pause):
                     await self._kicked.wait()
             except TimeoutError:
                 pass
