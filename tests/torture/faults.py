@@ -14,6 +14,7 @@ from torture.planning import PlannedFault
 from torture.proxy import Cut
 from torture.stage import Member, Stage
 
+LEAST = 2
 EXTRA = 2
 """Reactors beyond those that were asked for, that may join."""
 PATIENCE_SECONDS = 3.0
@@ -118,16 +119,20 @@ class Tormentor:
         return victim
 
     async def _kill(self, planned: PlannedFault) -> tuple[str, str]:
-        return await self._replace(planned, signal.SIGKILL)
+        """A crash, after which somebody starts another, as a supervisor does."""
+        return await self._remove(planned, signal.SIGKILL, least=self._stage.options.reactors)
 
     async def _leave(self, planned: PlannedFault) -> tuple[str, str]:
-        return await self._replace(planned, signal.SIGTERM)
+        """Going alone: the start of another would be felt as well. Joins make up for it."""
+        return await self._remove(planned, signal.SIGTERM, least=LEAST)
 
-    async def _replace(self, planned: PlannedFault, signum: signal.Signals) -> tuple[str, str]:
+    async def _remove(
+        self, planned: PlannedFault, signum: signal.Signals, *, least: int
+    ) -> tuple[str, str]:
         victim = self._choose(planned, self._stage.reactors, end=True)
         await self._stage.remove(victim, signum)
-        if len(self._stage.reactors) >= self._stage.options.reactors:
-            return victim.name, "not replaced"
+        if len(self._stage.reactors) >= least:
+            return victim.name, ""
         await asyncio.sleep(between(0.1, 4.0, planned))
         new = await self._stage.add_reactor()
         return victim.name, f"replaced by {new.name}"
