@@ -14,6 +14,7 @@ from torture.planning import PlannedFault
 from torture.proxy import Cut
 from torture.stage import Member, Stage
 
+LEAST = 2
 EXTRA = 2
 """Reactors beyond those that were asked for, that may join."""
 PATIENCE_SECONDS = 3.0
@@ -24,6 +25,8 @@ EXPIRE = """
 UPDATE homing.reactors SET seen_at = now() - interval '1 minute' WHERE instance LIKE $1
 """
 HELD = "SELECT FROM homing.partitions WHERE holder LIKE $1"
+NAP_SECONDS = (0.3, 0.7)
+WAKE_SECONDS = 0.2
 ROBBED_SECONDS = 1.5
 """Less than any lease and than Postgres lets a transaction idle."""
 TERMINATE = """
@@ -57,7 +60,8 @@ class Tormentor:
         self._away: set[str] = set()
         self._kinds: dict[str, Callable[[PlannedFault], Awaitable[tuple[str, str]]]] = {
             "kill": self._kill, "leave": self._leave, "join": self._join, "freeze": self._freeze,
-            "expire": self._expire, "terminate": self._terminate, "nats-kill": self._nats,
+            "expire": self._expire, "usurp": self._usurp, "terminate": self._terminate,
+            "nats-kill": self._nats,
             "postgres-stop": self._postgres, "cut-nats": self._cut, "cut-postgres": self._cut,
             "api-kill": self._api_kill, "api-leave": self._api_leave, "api-freeze": self._freeze,
         }  # fmt: skip
@@ -118,16 +122,20 @@ class Tormentor:
         return victim
 
     async def _kill(self, planned: PlannedFault) -> tuple[str, str]:
-        return await self._replace(planned, signal.SIGKILL)
+        """A crash, after which somebody starts another, as a supervisor does."""
+        return await self._remove(planned, signal.SIGKILL, least=self._stage.options.reactors)
 
     async def _leave(self, planned: PlannedFault) -> tuple[str, str]:
-        return await self._replace(planned, signal.SIGTERM)
+        """Going alone: the start of another would be felt as well. Joins make up for it."""
+        return await self._remove(planned, signal.SIGTERM, least=LEAST)
 
-    async def _replace(self, planned: PlannedFault, signum: signal.Signals) -> tuple[str, str]:
+    async def _remove(
+        self, planned: PlannedFault, signum: signal.Signals, *, least: int
+    ) -> tuple[str, str]:
         victim = self._choose(planned, self._stage.reactors, end=True)
         await self._stage.remove(victim, signum)
-        if len(self._stage.reactors) >= self._stage.options.reactors:
-            return victim.name, "not replaced"
+        if len(self._stage.reactors) >= least:
+            return victim.name, ""
         await asyncio.sleep(between(0.1, 4.0, planned))
         new = await self._stage.add_reactor()
         return victim.name, f"replaced by {new.name}"
@@ -168,6 +176,29 @@ class Tormentor:
             victim.program.send(signal.SIGCONT)
             victim.busy = False
         return victim.name, "frozen until robbed" if planned.rough else ""
+
+    async def _usurp(self, planned: PlannedFault) -> tuple[str, str]:
+        """As before, while a round that it believes in is held up on the way, to arrive too late.
+
+        It sleeps first, so that much is waiting when it wakes: the round is a large one.
+        """
+        victim = self._choose(planned, self._stage.reactors, end=False)
+        proxy = victim.proxies["postgres"]
+        instance = f"%-{victim.pid}-%"
+        try:
+            victim.program.send(signal.SIGSTOP)
+            await asyncio.sleep(between(*NAP_SECONDS, planned))
+            await proxy.cut("mute")
+            victim.program.send(signal.SIGCONT)
+            await asyncio.sleep(WAKE_SECONDS)
+            await self._sql(EXPIRE, instance)
+            await self._until_robbed(instance)
+            await asyncio.sleep(WAKE_SECONDS)
+        finally:
+            victim.program.send(signal.SIGCONT)
+            await proxy.heal()
+            victim.busy = False
+        return victim.name, ""
 
     async def _until_robbed(self, instance: str) -> None:
         """Of half at least: rows that its open transaction has locked stay its own."""

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from torture.history import Kind, Way
 
 KINDS: tuple[str, ...] = (
-    "kill", "freeze", "leave", "nats-kill", "join", "expire", "cut-postgres", "postgres-stop",
-    "cut-nats", "api-kill", "terminate", "api-leave", "api-freeze",
+    "kill", "freeze", "leave", "nats-kill", "join", "expire", "usurp", "cut-postgres",
+    "postgres-stop", "cut-nats", "api-kill", "terminate", "api-leave", "api-freeze",
 )  # fmt: skip
 SPEND_SHARE, POISON_SHARE, RACE_SHARE = 0.25, 0.001, 0.005
 SINGLE_SHARE, WAIT_SHARE, EVENTS_SHARE = 0.02, 0.02, 0.01
