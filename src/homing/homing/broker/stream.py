@@ -1,4 +1,4 @@
-"""The stream of commands as a process uses it once it is connected: read it, pull from it, trim it."""
+"""The stream of commands as a connected process uses it: read it, pull from it, trim it."""
 
 from __future__ import annotations
 

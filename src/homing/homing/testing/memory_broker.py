@@ -103,9 +103,7 @@ class MemoryBroker(Publishing, CommandSource, BacklogReading, Announcing):
         headers = {
             "Nats-Msg-Id": command_id, "content-type": CONTENT_TYPE, "traceparent": traceparent,
         }  # fmt: skip
-        message = Message(
-            self.last + 1, consumer.partition, subject, headers, body, self.clock
-        )
+        message = Message(self.last + 1, consumer.partition, subject, headers, body, self.clock)
         if message.size > MESSAGE_MAX_BYTES:
             raise TooLarge("message size exceeds maximum allowed")
         known = self._ids.get(command_id)
