@@ -48,17 +48,14 @@ class Trimmer:
         self._lease = lease
         self._kept = kept
 
-    async def trim(self, held: Held, checkpoint: int) -> None:
+    async def trim(self, partition: int, checkpoint: int) -> None:
         """Purge below the checkpoint's message and the first young one, whichever comes first."""
-        partition, oldest = held.partition, now() - self._kept
+        oldest = now() - self._kept
         first = await self._stream.next_message(partition, 0)
         if first is None or first.sequence >= checkpoint or first.stored_at >= oldest:
             return
         young = await self._stream.first_since(partition, oldest)
         below = min(checkpoint, young.sequence) if young else checkpoint
-        if not await held.same_stream():
-            held.mark_unclean("stream")  # which will say why, and apply nothing
-            return
         if self._lease.left < LEASE_MIN_SECONDS:
             return
         count = await self._stream.trim(partition, below)
@@ -117,9 +114,13 @@ class Keeper:
     async def _tend(self, held: Held) -> None:
         try:
             checkpoint = held.checkpoint
-            if await self._still_ours() and held.open_after_round:
-                await self._trimmer.trim(held, checkpoint)
-                await self._pruner.prune(held.partition, checkpoint)
+            if not (await self._still_ours() and held.open_after_round):
+                return
+            if not await held.same_stream():
+                held.mark_unclean("stream")  # which will say why, and apply nothing
+                return
+            await self._trimmer.trim(held.partition, checkpoint)
+            await self._pruner.prune(held.partition, checkpoint)
         except HomingError as error:
             log.warning("retention.failed", partition=held.partition, why=str(error))
         except Exception:
