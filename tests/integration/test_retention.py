@@ -117,7 +117,8 @@ async def test_what_is_young_or_not_applied_stays(place: Place) -> None:
             for _ in range(5):
                 await put(js, place, "tally.add", "open")
             await until(lambda: _checkpoint_beyond(place, free, behind + 4))
-            await _a_turn(place, free)
+            for _ in range(2):  # the first may have begun before the last commit
+                await _a_turn(place, free)
             found = await sequences(place)
             assert found[free] == [*before[free], *range(behind + 1, behind + 6)]
             assert found[stuck] == before[stuck]
@@ -152,20 +153,16 @@ async def test_outcomes_and_events_go_after_their_time_dead_letters_never(place:
         await js_client.jetstream().publish(subject_of("tally.add", 0), b"unreadable")
     finally:
         await js_client.close()
-    short = {"outcome_retention_days": SECOND, "event_retention_days": SECOND}
-    async with (
-        running_reactor(place, **QUICK | short),
-        running_api(place) as url,
-        client(url) as one,
-    ):
+    brief = QUICK | {"outcome_retention_days": SECOND, "event_retention_days": SECOND}
+    async with running_reactor(place, **brief), running_api(place) as url, client(url) as one:
         for number in range(20):
             await add(one, f"tally {number % 6}")
 
         async def pruned() -> bool:
-            counts = await place.rows(
-                "SELECT (SELECT count(*) FROM homing.outcomes), (SELECT count(*) FROM homing.events)"
+            sql = (
+                "SELECT command_id FROM homing.outcomes UNION SELECT command_id FROM homing.events"
             )
-            return tuple(counts[0]) == (0, 0)
+            return await place.rows(sql) == []
 
         await until(pruned)
         assert (await add(one, "tally 1"))["data"]["count"] == 5
