@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,13 +36,17 @@ class Backups:
     async def _copy(self, store: str, source: Path, target: Path) -> None:
         server: LocalNats | LocalPostgres = getattr(self.servers, store)
         await server.stop()
-        owner = source.stat()
-        shutil.rmtree(target, ignore_errors=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(source, target)
-        for path in (target, *target.rglob("*")):  # under root, Postgres is another account's
-            shutil.chown(path, owner.st_uid, owner.st_gid)
+        await asyncio.to_thread(_copied, source, target)
         await server.start()
+
+
+def _copied(source: Path, target: Path) -> None:
+    owner = source.stat()
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, target)
+    for path in (target, *target.rglob("*")):  # under root, Postgres is another account's
+        shutil.chown(path, owner.st_uid, owner.st_gid)
 
 
 @asynccontextmanager

@@ -53,16 +53,25 @@ class Status:
                 return await self._pending(owner, command_id, sequence)
         except HomingError as error:
             raise unavailable("The status cannot be read at the moment.") from error
+        raise _expired() if self._old(command_id) else _unknown()
+
+    async def _missing(self, command_id: CommandId, sequence: int) -> Problem:
+        """Trimmed, after it had its outcome, which is gone, too; unless it is too young for that.
+
+        Then its stream was purged or restored, and with it the command is gone.
+        """
+        trimmed = sequence <= await self._stream.last_sequence()
+        return _expired() if trimmed and self._old(command_id) is not False else _unknown()
+
+    def _old(self, command_id: CommandId) -> bool | None:
+        """Whether its outcome would have been pruned by now; None if its id does not tell."""
         made = created_at(command_id)
-        if made is not None and made < now() - self._retention:
-            raise _expired()
-        raise _unknown()
+        return None if made is None else made < now() - self._retention
 
     async def _pending(self, owner: OwnerToken, command_id: CommandId, sequence: int) -> Accepted:
         message = await self._stream.read_message(sequence)
         if message is None:
-            # It had its outcome before it was trimmed, and that one is gone, too.
-            raise _expired() if sequence <= await self._stream.last_sequence() else _unknown()
+            raise await self._missing(command_id, sequence)
         try:
             stored = envelopes.decode(message["data"])
         except (envelopes.Unreadable, envelopes.Newer):
