@@ -53,20 +53,21 @@ class Status:
                 return await self._pending(owner, command_id, sequence)
         except HomingError as error:
             raise unavailable("The status cannot be read at the moment.") from error
-        raise _expired() if self._old(command_id) else _unknown()
+        raise self._not_known(command_id)
 
     async def _missing(self, command_id: CommandId, sequence: int) -> Problem:
-        """Trimmed, after it had its outcome, which is gone, too; unless it is too young for that.
+        """Trimmed, after it had its outcome, which is gone, too; unless its id is too young.
 
         Then its stream was purged or restored, and with it the command is gone.
         """
-        trimmed = sequence <= await self._stream.last_sequence()
-        return _expired() if trimmed and self._old(command_id) is not False else _unknown()
+        if sequence <= await self._stream.last_sequence() and created_at(command_id) is None:
+            return _expired()
+        return self._not_known(command_id)
 
-    def _old(self, command_id: CommandId) -> bool | None:
-        """Whether its outcome would have been pruned by now; None if its id does not tell."""
+    def _not_known(self, command_id: CommandId) -> Problem:
+        """Expired, if the time in its id tells so."""
         made = created_at(command_id)
-        return None if made is None else made < now() - self._retention
+        return _expired() if made and made < now() - self._retention else _unknown()
 
     async def _pending(self, owner: OwnerToken, command_id: CommandId, sequence: int) -> Accepted:
         message = await self._stream.read_message(sequence)
@@ -75,9 +76,9 @@ class Status:
         try:
             stored = envelopes.decode(message["data"])
         except (envelopes.Unreadable, envelopes.Newer):
-            raise _unknown() from None
+            raise self._not_known(command_id) from None
         if (stored.id, stored.owner) != (command_id, owner):
-            raise _unknown()
+            raise self._not_known(command_id)
         partition = int(message["subject"].split(".")[2])
         return Accepted(
             command_id=stored.id,
