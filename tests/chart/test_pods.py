@@ -14,6 +14,7 @@ from homing.settings import (
     load,
 )
 from support.cases import CASES, environment, pods, rendered
+from support.chart import GIVEN, manifests, merged
 
 SETTINGS: dict[str, type[Logging]] = {
     "api": ApiSettings,
@@ -150,3 +151,14 @@ def test_a_new_secret_restarts_what_uses_it() -> None:
         if one["kind"] == "Deployment"
     }
     assert len(marks) == 5
+
+
+def test_a_stream_is_adopted_by_a_job_of_its_own() -> None:
+    """With another name than the migration that has run already; without it, never."""
+    jobs = {}
+    for adopting in (False, True):
+        found = manifests(merged(GIVEN, {"migrate": {"adoptStream": adopting}}))
+        (jobs[adopting],) = [one for one in found if one["kind"] == "Job"]
+        (container,) = pods(found)["migrate"]["containers"]
+        assert container["args"] == ["migrate", *(["--adopt-stream"] if adopting else [])]
+    assert jobs[True]["metadata"]["name"] != jobs[False]["metadata"]["name"]

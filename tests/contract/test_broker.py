@@ -302,3 +302,79 @@ async def test_members_are_told_to_look(broker: Brokers) -> None:
     await broker.watch_members(lambda: looked.append("b"))
     await broker.announcer.members()
     await until(lambda: sorted(looked) == ["a", "b"], 5)
+
+
+async def test_the_next_command_of_a_partition_is_found(broker: Brokers) -> None:
+    """By its place or by its time, others' left out; what is not there is None."""
+    first, other = new_command_id(), new_command_id()
+    await publish(broker, b"1", command_id=first)
+    await publish(broker, b"2", partition=2)
+    await publish(broker, b"3", command_id=other)
+    found = [await broker.source.next_message(1, after) for after in (0, 1, 2, 3)]
+    assert [one and (one.sequence, one.command_id) for one in found] == [
+        (1, first), (3, other), (3, other), None,
+    ]  # fmt: skip
+    for one in found[:2]:
+        assert one is not None
+        message = await broker.source.read_message(one.sequence)
+        assert message is not None
+        assert one.stored_at == message["time"]
+        assert await broker.source.first_since(1, one.stored_at) == one
+    assert await broker.source.next_message(3, 0) is None
+    assert await broker.source.first_since(3, now() - timedelta(days=1)) is None
+    assert await broker.source.first_since(1, now() + timedelta(days=1)) is None
+
+
+async def test_the_first_command_since_a_time_is_of_its_partition(broker: Brokers) -> None:
+    """An older one of the partition does not count, nor a younger one of another."""
+    await publish(broker, b"old")
+    await broker.pass_time(0.05)
+    await publish(broker, b"other", partition=2)
+    message = await broker.source.read_message(2)
+    assert message is not None
+    assert await broker.source.first_since(1, message["time"]) is None
+    await publish(broker, b"young")
+    found = await broker.source.first_since(1, message["time"])
+    assert found is not None
+    assert found.sequence == 3
+
+
+async def test_trimming_takes_one_partition_below_a_sequence(broker: Brokers) -> None:
+    """That one stays; so does everything of the other partitions, and the count goes on."""
+    for number in range(6):
+        await publish(broker, b"%d" % number, partition=number % 2)
+    assert await broker.source.trim(1, 6) == 2
+    kept = [n for n in range(1, 7) if await broker.source.read_message(n) is not None]
+    assert kept == [1, 3, 5, 6]
+    found = await broker.source.next_message(1, 0)
+    assert found is not None
+    assert found.sequence == 6
+    assert await broker.source.last_sequence() == 6
+    assert await broker.source.trim(1, 6) == 0
+    assert await publish(broker, b"6") == (7, False)
+
+
+async def test_what_was_trimmed_is_not_delivered(broker: Brokers) -> None:
+    """Neither anew nor again; the consumer counts what it delivers."""
+    for _ in range(4):
+        await publish(broker, b"x")
+    hand = await Hand(broker).begin()
+    await hand.until(4)
+    await broker.source.trim(1, 4)
+    hand.came.clear()
+    await hand.begin()
+    await hand.until(1)
+    await publish(broker, b"new")
+    await hand.until(2)
+    assert hand.numbers == [(4, 1, 1), (5, 2, 1)]
+
+
+async def test_trimming_makes_room(broker: Brokers) -> None:
+    """A full stream takes commands again."""
+    await broker.limit(20_000)
+    for _ in range(4):
+        await publish(broker, b"x" * 4000)
+    with pytest.raises(StreamFull):
+        await publish(broker, b"x" * 4000)
+    await broker.source.trim(1, 3)
+    assert await publish(broker, b"x" * 4000) == (5, False)

@@ -11,8 +11,10 @@ import httpx
 import nats
 import pytest
 
+from homing.broker import CommandStream, connect
 from homing.local import ports, wheels
 from homing.migrate import migrate
+from homing.partition import partition_of
 from homing.permissions import NATS, inbox, nats_users
 from homing.settings import MigrateSettings
 from support.place import Place
@@ -28,6 +30,7 @@ jetstream {{ store_dir: "{store}" }}
 FORBIDDEN = [
     ("api", "publish", "homing.outcomes.someone.some-id"),
     ("api", "publish", "$JS.API.STREAM.DELETE.HOMING_COMMANDS"),
+    ("api", "publish", "$JS.API.STREAM.PURGE.HOMING_COMMANDS"),
     ("api", "publish", "$JS.API.CONSUMER.MSG.NEXT.HOMING_COMMANDS.partition-0"),
     ("api", "publish", f"{inbox('reactor')}.x"),
     ("api", "subscribe", f"{inbox('reactor')}.>"),
@@ -38,6 +41,7 @@ FORBIDDEN = [
     ("reactor", "subscribe", f"{inbox('api')}.>"),
     ("migrate", "publish", "homing.outcomes.someone.some-id"),
     ("migrate", "publish", "$JS.API.STREAM.DELETE.HOMING_COMMANDS"),
+    ("migrate", "publish", "$JS.API.STREAM.PURGE.HOMING_COMMANDS"),
     ("migrate", "subscribe", ">"),
 ]
 
@@ -105,6 +109,49 @@ async def test_a_command_comes_home_with_these_rights_alone(
         for internal in lag_ports:
             lag = await client.get(f"http://127.0.0.1:{internal}/lag")
             assert lag.status_code == 200, lag.text
+    assert "Violation" not in log.read_text()
+
+
+async def test_trimming_pruning_and_adopting_need_no_other_rights(
+    guarded: tuple[int, Path], place: Place
+) -> None:
+    """The holder of a partition trims and prunes as a reactor's user and role, in both servers."""
+    port, log = guarded
+    settings = MigrateSettings(
+        nats_url=url(port, "migrate"), postgres_url=place.postgres_url("homing_migrator"),
+        partitions=place.partitions, commands_max_bytes=64 * 1024 * 1024,
+    )  # fmt: skip
+    await migrate(settings, adopt_stream=True)  # the one that the place was made with is another
+    second = 1 / 86_400
+    brief = {
+        "command_retention_days": second / 2, "outcome_retention_days": second,
+        "event_retention_days": second, "retention_pace_seconds": 0.2,
+    }  # fmt: skip
+    async with (
+        running_api(place, nats_url=url(port, "api")) as base,
+        running_reactor(place, nats_url=url(port, "reactor"), **brief),
+        httpx.AsyncClient(base_url=base) as client,
+    ):
+        body, waited = {"tally_id": "t", "number": 1}, {"Prefer": "wait=10"}
+        for _ in range(3):
+            answer = await client.post("/api/commands/tally.add", json=body, headers=waited)
+            assert answer.status_code == 200, answer.text
+        last = answer.json()["position"]["sequence"]
+        broker = await connect(url(port, "migrate"), "migrate")
+        stream = CommandStream(broker)
+        partition = partition_of("t", place.partitions)
+
+        async def kept_alone() -> bool:
+            first = await stream.next_message(partition, 0)
+            rows = await place.rows(
+                "SELECT command_id FROM homing.outcomes UNION SELECT command_id FROM homing.events"
+            )
+            return first is not None and first.sequence == last and not rows
+
+        try:
+            await until(kept_alone)
+        finally:
+            await broker.close()
     assert "Violation" not in log.read_text()
 
 

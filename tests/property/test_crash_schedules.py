@@ -107,7 +107,7 @@ async def published(broker: MemoryBroker, store: MemoryStore) -> None:
 
 async def applied(broker: MemoryBroker, store: MemoryStore) -> None:
     """Wait until every partition is applied to its end."""
-    ends = {message.partition: message.sequence for message in broker.messages}
+    ends = {message.partition: message.sequence for message in broker.messages.values()}
     await until(
         lambda: all(store.partitions[p].checkpoint == end for p, end in ends.items()), 5, pause=0
     )

@@ -45,3 +45,14 @@ def test_no_secret_has_a_default() -> None:
     """A process without secrets does not start."""
     with pytest.raises(SettingsError, match="HOMING_SESSION_KEYS is not set"):
         load(ApiSettings, {"HOMING_NATS_URL": "nats://x", "HOMING_POSTGRES_URL": "postgresql://x"})
+
+
+@pytest.mark.parametrize("outcomes", ["7", "6.5"])
+def test_outcomes_must_be_kept_longer_than_commands(outcomes: str) -> None:
+    """Else a command that comes again would take effect again; both names are said."""
+    given = {"HOMING_NATS_URL": "nats://x", "HOMING_POSTGRES_URL": "postgresql://x"}
+    with pytest.raises(SettingsError) as caught:
+        load(ReactorSettings, {**given, "HOMING_OUTCOME_RETENTION_DAYS": outcomes})
+    for name in ("OUTCOME", "COMMAND"):
+        assert f"HOMING_{name}_RETENTION_DAYS" in str(caught.value)
+    assert load(ReactorSettings, {**given, "HOMING_OUTCOME_RETENTION_DAYS": "7.5"})

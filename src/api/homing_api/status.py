@@ -53,22 +53,32 @@ class Status:
                 return await self._pending(owner, command_id, sequence)
         except HomingError as error:
             raise unavailable("The status cannot be read at the moment.") from error
+        raise self._not_known(command_id)
+
+    async def _missing(self, command_id: CommandId, sequence: int) -> Problem:
+        """Trimmed, after it had its outcome, which is gone, too; unless its id is too young.
+
+        Then its stream was purged or restored, and with it the command is gone.
+        """
+        if sequence <= await self._stream.last_sequence() and created_at(command_id) is None:
+            return _expired()
+        return self._not_known(command_id)
+
+    def _not_known(self, command_id: CommandId) -> Problem:
+        """Expired, if the time in its id tells so."""
         made = created_at(command_id)
-        if made is not None and made < now() - self._retention:
-            raise _expired()
-        raise _unknown()
+        return _expired() if made and made < now() - self._retention else _unknown()
 
     async def _pending(self, owner: OwnerToken, command_id: CommandId, sequence: int) -> Accepted:
         message = await self._stream.read_message(sequence)
         if message is None:
-            # It had its outcome before it was trimmed, and that one is gone, too.
-            raise _expired() if sequence <= await self._stream.last_sequence() else _unknown()
+            raise await self._missing(command_id, sequence)
         try:
             stored = envelopes.decode(message["data"])
         except (envelopes.Unreadable, envelopes.Newer):
-            raise _unknown() from None
+            raise self._not_known(command_id) from None
         if (stored.id, stored.owner) != (command_id, owner):
-            raise _unknown()
+            raise self._not_known(command_id)
         partition = int(message["subject"].split(".")[2])
         return Accepted(
             command_id=stored.id,

@@ -161,6 +161,9 @@ class Submitter:
             return
         if stored is not None and stored.id == wrapped.command_id:
             _same_command(wrapped, stored.fingerprint)
+        elif not await self._known(wrapped):
+            # Purged by somebody: JetStream's window knows the id still, but nobody would apply it.
+            raise unavailable(UNACKNOWLEDGED, command_id=wrapped.command_id)
 
     async def _wait(self, heard: asyncio.Future[Stored], seconds: float) -> None:
         drain = asyncio.ensure_future(self._draining.wait())

@@ -6,6 +6,9 @@ what is permanent for a command is decided in `homing_reactor.failure` alone.
 
 from __future__ import annotations
 
+WAY_ON = "stop the reactors, then run `homing migrate --adopt-stream`: docs/operations.md says how"
+"""What is to be done when the stream is not the one that the database knows."""
+
 
 class HomingError(Exception):
     """Something went wrong."""
@@ -50,6 +53,10 @@ class LagUnknown(Unavailable):
 
 class TopologyMismatch(HomingError):
     """The stream, the database and the settings do not belong together:"""
+
+
+class ReactorsRunning(HomingError):
+    """A stream can be adopted only while no reactor runs:"""
 
 
 class NotMigrated(HomingError):

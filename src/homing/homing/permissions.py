@@ -44,8 +44,9 @@ POSTGRES = {
     ),
     "reactor": Grants(
         tables={
-            "outcomes": "SELECT, INSERT",
-            "events": "INSERT",
+            # DELETE: the holder of a partition prunes what is older than its retention
+            "outcomes": "SELECT, INSERT, DELETE",
+            "events": "SELECT, INSERT, DELETE",
             "dead_letters": "SELECT, INSERT",
             # a value may pass from one key of a round to another
             "claims": "SELECT, INSERT, DELETE, UPDATE (key)",
@@ -82,6 +83,9 @@ NATS = {
         "migrate",
         [
             *(f"$JS.API.STREAM.{action}.{STREAM}" for action in ("INFO", "CREATE", "UPDATE")),
+            # to adopt a stream, it is compared with the checkpoints, and what is too old is listed
+            f"$JS.API.STREAM.MSG.GET.{STREAM}",
+            f"$JS.API.DIRECT.GET.{STREAM}",
             f"$JS.API.CONSUMER.LIST.{STREAM}",
             f"$JS.API.CONSUMER.DURABLE.CREATE.{STREAM}.*",
             # `homing dead-letters replay`; its password is an operator's, who could as well do it
@@ -106,7 +110,9 @@ NATS = {
             "homing.members",
             f"$JS.API.STREAM.INFO.{STREAM}",
             f"$JS.API.STREAM.MSG.GET.{STREAM}",
-            f"$JS.API.DIRECT.GET.{STREAM}",  # lag
+            f"$JS.API.DIRECT.GET.{STREAM}",  # lag, and what is old enough to be trimmed
+            # the holder of a partition trims it, below its first command that is to be kept
+            f"$JS.API.STREAM.PURGE.{STREAM}",
             f"$JS.API.CONSUMER.RESET.{STREAM}.*",
             f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.*",
             f"$JS.ACK.{STREAM}.>",

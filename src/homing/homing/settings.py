@@ -88,7 +88,8 @@ class ApiSettings(Connected, frozen=True, kw_only=True):
     streams_max: Annotated[int, Meta(ge=1)] = 20_000
     stream_lifetime_seconds: Annotated[float, Meta(ge=1)] = 3600.0
     """A stream's longest life, less up to a tenth of jitter; the client reconnects."""
-    outcome_retention_days: Annotated[int, Meta(ge=1)] = 30
+    outcome_retention_days: Days = 30.0
+    """As the reactors have it: what is older and not known is answered as expired."""
     command_retention_days: Days = 7.0
     """How far away a command's expiry may lie."""
     pool_size: Annotated[int, Meta(ge=2, le=100)] = 10
@@ -110,6 +111,24 @@ class ReactorSettings(Connected, frozen=True, kw_only=True):
     statement_cache_size: Annotated[int, Meta(ge=0)] = 100
     demo: Switch = "off"
     """Holds a command that asks for it before its round, at most 5 s from the stream's time."""
+    command_retention_days: Days = 7.0
+    """How long commands stay in the stream after they were stored, at least until they are applied;
+    so far back Postgres can be restored without losing what was accepted since."""
+    outcome_retention_days: Days = 30.0
+    """How long outcomes are kept. Longer than commands are: an outcome is what keeps its command
+    from taking effect again."""
+    event_retention_days: Days = 365.0
+    """How long events are kept."""
+    retention_pace_seconds: Annotated[float, Meta(ge=0.05, le=86_400)] = 600.0
+    """How often each partition is trimmed and pruned by its holder."""
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for settings that do not go together."""
+        if self.outcome_retention_days <= self.command_retention_days:
+            raise ValueError(
+                f"HOMING_OUTCOME_RETENTION_DAYS ({self.outcome_retention_days:g}) must be longer "
+                f"than HOMING_COMMAND_RETENTION_DAYS ({self.command_retention_days:g})"
+            )
 
 
 class WebSettings(Listening, frozen=True, kw_only=True):
@@ -135,6 +154,8 @@ class MigrateSettings(Logging, frozen=True, kw_only=True):
     duplicate_window_seconds: Annotated[float, Meta(ge=0.1)] = 300.0
     """How long JetStream itself knows a repeated command."""
     stream_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+    outcome_retention_days: Days = 30.0
+    """As the reactors have it: older commands are skipped when a stream is adopted."""
     wait_seconds: Annotated[float, Meta(ge=0)] = 60.0
     """How long to wait for NATS and Postgres to answer."""
 
@@ -171,7 +192,10 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
             problems.append(f"{name}: {error}")
     if problems:
         raise SettingsError(problems)
-    return kind(**values)
+    try:
+        return kind(**values)
+    except ValueError as error:  # settings that do not go together
+        raise SettingsError([str(error)]) from None
 
 
 def _read(name: str, environ: Mapping[str, str]) -> str | None:

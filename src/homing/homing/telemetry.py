@@ -24,6 +24,8 @@ REPEATS = Counter("homing_commands_repeated_total", "Deliveries of a command tha
 ROUND_SECONDS = Histogram("homing_round_seconds", "A round, fence to commit", buckets=_SECONDS)
 ROUND_COMMANDS = Histogram("homing_round_commands", "Commands in a round", buckets=_COMMANDS)
 ROUNDS_FAILED = Counter("homing_rounds_failed_total", "Rounds not committed", ["verdict"])
+TRIMMED = Counter("homing_commands_trimmed_total", "Applied commands removed from the stream")
+PRUNED = Counter("homing_rows_pruned_total", "Rows removed after their retention", ["table"])
 
 # --- the API ---
 SUBMITTED = Counter("homing_commands_submitted_total", "Submits", ["type", "result"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from homing.broker import Broker, verify
-from homing.errors import NotMigrated, TopologyMismatch
+from homing.errors import WAY_ON, NotMigrated, TopologyMismatch
 from homing.registry import Registry
 from homing.storage import Database, RecordedStream, check_schema, recorded_stream
 
@@ -22,5 +22,8 @@ async def verified(
     if recorded is None:
         raise NotMigrated("the database does not know its stream")
     if recorded[:2] != (facts.created_at, facts.partitions):
-        raise TopologyMismatch(f"the database belongs to the stream of {recorded.created_at}")
+        raise TopologyMismatch(
+            f"the database belongs to the stream of {recorded.created_at}, the one that is there "
+            f"was made at {facts.created_at}; {WAY_ON}"
+        )
     return recorded

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from homing.broker import CommandSource, Delivery
-from homing.errors import BrokerUnavailable
+from homing.errors import WAY_ON, BrokerUnavailable
 from homing.log import get
 from homing_reactor.intake import Intake, Task, Waiting
 from homing_reactor.lease import Lease
@@ -144,6 +144,14 @@ class Held:
         if self.open_after_round:
             await self._pull.request(len(self.waiting), self._bytes, self._around.lease.left)
 
+    async def same_stream(self) -> bool:
+        """Whether the message of the checkpoint is in the stream, with the same time."""
+        checkpoint, at = self.checkpoint, self._checkpoint_at  # a commit may move them meanwhile
+        if checkpoint == 0:
+            return True
+        message = await self._around.stream.read_message(checkpoint)
+        return message is not None and message["time"] == at
+
     def _next(self) -> Task:
         task = self.waiting.popleft().task
         self._bytes -= len(task.delivery.body)
@@ -169,11 +177,12 @@ class Held:
 
     async def _reset(self, why: str) -> None:
         try:
-            if not await self._same_stream():
+            if not await self.same_stream():
                 log.error(
                     "stream.mismatch", partition=self.partition, checkpoint=self.checkpoint,
                     why="the stream does not have the message of the checkpoint; it was restored, "
-                    "rolled back or made anew, and commands would be skipped silently",
+                    "rolled back or made anew, and commands would be skipped silently. "
+                    f"To go on with it, {WAY_ON}",
                 )  # fmt: skip
                 await asyncio.sleep(RECHECK_SECONDS)
                 return
@@ -189,10 +198,3 @@ class Held:
             self._unclean = why
             log.debug("partition.reset_failed", partition=self.partition, why=str(error))
             await asyncio.sleep(0.1)
-
-    async def _same_stream(self) -> bool:
-        """Whether the message of the checkpoint is in the stream, with the same time."""
-        if self.checkpoint == 0:
-            return True
-        message = await self._around.stream.read_message(self.checkpoint)
-        return message is not None and message["time"] == self._checkpoint_at

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ from homing_reactor.lanes import ASIDE, Lanes
 from homing_reactor.lease import Lease
 from homing_reactor.membership import Membership
 from homing_reactor.pace import Costs
+from homing_reactor.retention import Retention, keeper
 from homing_reactor.thinking import Mind
 
 log = get(__name__)
@@ -144,6 +146,10 @@ async def _react(
         return Applier(Rounds(database), domains, decider, mind.think)
 
     lanes = Lanes(databases.merged, databases.aside, applier, shared, caps)
+    keeping = keeper(
+        membership.held, around.stream, lease, databases.ticks, retention(config),
+        (recorded.incarnation, lifecycle.fail),
+    )  # fmt: skip
     lifecycle.dependencies.update(nats=lambda: broker.connected, postgres=lambda: lease.left > 0)
     broker.on_doubt(membership.reset_all)
     await watch_members(broker, membership.look)
@@ -152,10 +158,22 @@ async def _react(
         lifecycle.started.set()
         log.info("reactor.started", instance=instance, domains=sorted(domains.domains))
         laning = group.create_task(lanes.run(lifecycle.stopping))
+        retaining = group.create_task(keeping.run())
         await membership.run(lifecycle.stopping)
         lanes.kick()
         await laning
         pulse.cancel()
+        retaining.cancel()
+
+
+def retention(config: ReactorSettings) -> Retention:
+    """What the settings say is kept."""
+    return Retention(
+        commands=timedelta(days=config.command_retention_days),
+        outcomes=timedelta(days=config.outcome_retention_days),
+        events=timedelta(days=config.event_retention_days),
+        pace_seconds=config.retention_pace_seconds,
+    )
 
 
 async def reannounce(

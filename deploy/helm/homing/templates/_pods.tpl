@@ -28,12 +28,13 @@ securityContext:
 {{- end }}
 {{- end -}}
 
-{{/* A container of our image. (root, command, own: its values, settings: what the chart sets) */}}
+{{/* A container of our image. (root, command, own: its values, settings: what the chart sets,
+options: after the command) */}}
 {{- define "homing.container" -}}
 name: {{ .command }}
 image: {{ include "homing.image" .root | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-args: [{{ .command }}]
+args: [{{ prepend (.options | default list) .command | join ", " }}]
 env:
   {{- if ne .command "web" }}
   {{- include "homing.connections" (dict "root" .root "role" .command) | nindent 2 }}

@@ -7,7 +7,8 @@ to the same promises. Connecting, the pulse and the topology belong to NATS alon
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
 
 from homing.broker.backlog import Beyond, Tail
 from homing.broker.publishing import Receipt
@@ -16,6 +17,15 @@ from homing.outcome import CommandId
 
 Deliver = Callable[[Delivery | None], Awaitable[None]]
 """Takes each delivery, and None when a request ended and the next one is due."""
+
+
+class Kept(NamedTuple):
+    """A command in the stream, without what it says."""
+
+    sequence: int
+    stored_at: datetime
+    command_id: str
+    """Empty if a stranger published it without one."""
 
 
 class Publishing(Protocol):
@@ -60,7 +70,17 @@ class Pulling(Protocol):
         """Take nothing any more."""
 
 
-class CommandSource(StreamReading, Protocol):
+class PartitionReading(StreamReading, Protocol):
+    """Reads what is stored, partition by partition."""
+
+    async def next_message(self, partition: int, after: int) -> Kept | None:
+        """The partition's first message behind a sequence; None if there is none."""
+
+    async def first_since(self, partition: int, at: datetime) -> Kept | None:
+        """The partition's first message stored at a time or later; None if there is none."""
+
+
+class CommandSource(PartitionReading, Protocol):
     """The stream of commands, as a reactor uses it."""
 
     @property
@@ -69,6 +89,9 @@ class CommandSource(StreamReading, Protocol):
 
     def pull(self, partition: int, deliver: Deliver) -> Pulling:
         """A pull of a partition, which begins with a reset."""
+
+    async def trim(self, partition: int, below: int) -> int:
+        """Remove the partition's messages below a sequence, for good; how many there were."""
 
 
 class Announcing(Protocol):

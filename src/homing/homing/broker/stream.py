@@ -1,14 +1,16 @@
-"""The stream of commands as a process uses it once it is connected: read it, pull from it."""
+"""The stream of commands as a connected process uses it: read it, pull from it, trim it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from homing.broker.backlog import Beyond, Tail, beyond, tail
 from homing.broker.connection import Broker
 from homing.broker.pulling import Pull
-from homing.broker.seam import BacklogReading, CommandSource, Deliver
+from homing.broker.retention import first_since, next_message, trim
+from homing.broker.seam import BacklogReading, CommandSource, Deliver, Kept
 from homing.broker.topology import last_sequence, read_message
 
 
@@ -42,3 +44,15 @@ class CommandStream(CommandSource, BacklogReading):
     def pull(self, partition: int, deliver: Deliver) -> Pull:
         """A pull of a partition."""
         return Pull(self._broker, partition, deliver)
+
+    async def next_message(self, partition: int, after: int) -> Kept | None:
+        """The partition's first message behind a sequence. Raises `BrokerUnavailable`."""
+        return await next_message(self._broker, partition, after)
+
+    async def first_since(self, partition: int, at: datetime) -> Kept | None:
+        """The partition's first message since a time. Raises `BrokerUnavailable`."""
+        return await first_since(self._broker, partition, at)
+
+    async def trim(self, partition: int, below: int) -> int:
+        """Remove the partition's messages below a sequence. Raises `BrokerUnavailable`."""
+        return await trim(self._broker, partition, below)

@@ -100,9 +100,16 @@ def web() -> None:
 
 
 @app.command
-def migrate() -> None:
-    """Create or update the database's schema, the stream and its consumers."""
-    starting.migrate()
+def migrate(*, adopt_stream: Annotated[bool, Switch] = False) -> None:
+    """Create or update the database's schema, the stream and its consumers.
+
+    Parameters
+    ----------
+    adopt_stream
+        Go on with the stream as it is now, though it is not the one that the database knows: it
+        was made anew, restored or rolled back. All reactors have to be stopped.
+    """
+    starting.migrate(adopt_stream)
 
 
 @app.command

@@ -33,10 +33,10 @@ def infra(data: Path, fresh: bool) -> None:
     run(data, fresh)
 
 
-def migrate() -> None:
+def migrate(adopt_stream: bool) -> None:
     """`homing migrate`."""
     # By name: the library's own composition roots are looked up like everybody's.
-    importlib.import_module("homing.migrate").main()
+    importlib.import_module("homing.migrate").main(adopt_stream=adopt_stream)
 
 
 def installed_process(name: str) -> None:

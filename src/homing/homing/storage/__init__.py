@@ -11,6 +11,7 @@ from homing.storage.database import Database, StatementFailed
 from homing.storage.dead_letters import DeadLetters
 from homing.storage.holding import Claimed, Holding
 from homing.storage.outcomes import NIL, Bounds, Look, Outcomes, Page, Placed
+from homing.storage.pruning import Pruning
 from homing.storage.reading import Reading
 from homing.storage.rounds import (
     DeadLetterRow,
@@ -25,10 +26,14 @@ from homing.storage.schema import check_schema, migrate_schema
 from homing.storage.seam import HolderRecords, OutcomeReading, RoundStatements, RoundStore
 from homing.storage.stream import (
     Checkpoint,
+    Mark,
     RecordedStream,
+    adopt_stream,
     checkpoints,
+    marks,
     record_stream,
     recorded_stream,
+    running_reactors,
 )
 
 __all__ = [
@@ -44,11 +49,13 @@ __all__ = [
     "HolderRecords",
     "Holding",
     "Look",
+    "Mark",
     "OutcomeReading",
     "OutcomeRow",
     "Outcomes",
     "Page",
     "Placed",
+    "Pruning",
     "Reading",
     "RecordedStream",
     "RoundFailed",
@@ -57,9 +64,12 @@ __all__ = [
     "RoundTransaction",
     "Rounds",
     "StatementFailed",
+    "adopt_stream",
     "check_schema",
     "checkpoints",
+    "marks",
     "migrate_schema",
     "record_stream",
     "recorded_stream",
+    "running_reactors",
 ]

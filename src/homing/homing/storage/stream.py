@@ -1,10 +1,17 @@
-"""Which stream of commands this database belongs to (`homing.stream`), and its partitions' rows."""
+"""Which stream of commands this database belongs to (`homing.stream`), and its partitions' rows.
+
+Adopting is the way on when the stream was made anew, restored or rolled back: from then on the
+database belongs to the stream as it is, and everything in it is applied again. Outcomes that are
+known keep a command from a second effect.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from homing.errors import ReactorsRunning
 from homing.partition import STREAM
 from homing.storage.database import Database
 
@@ -13,6 +20,24 @@ INSERT INTO homing.stream (name, created_at, partitions) VALUES ($1, $2, $3)
 ON CONFLICT (name) DO NOTHING
 """
 _READ = "SELECT created_at, partitions, incarnation FROM homing.stream WHERE name = $1"
+_RUNNING = """
+SELECT instance FROM homing.reactors
+WHERE seen_at > now() - make_interval(secs => $1) ORDER BY instance
+"""
+_MARKS = "SELECT partition, checkpoint, checkpoint_at FROM homing.partitions ORDER BY partition"
+_ADOPT = """
+UPDATE homing.stream SET created_at = $2, incarnation = incarnation + 1 WHERE name = $1
+RETURNING incarnation
+"""
+_BEGIN_AGAIN = """
+UPDATE homing.partitions p
+SET epoch = p.epoch + 1, holder = NULL, checkpoint = u.checkpoint, checkpoint_at = u.at,
+    deaths = 0, suspect = NULL, suspect_deaths = 0
+FROM unnest($1::int[], $2::bigint[], $3::timestamptz[]) u(partition, checkpoint, at)
+WHERE p.partition = u.partition
+"""
+RUNNING_SECONDS = 15.0
+"""A reactor that was not seen for so long has ended, or will find itself fenced."""
 _PARTITIONS = """
 INSERT INTO homing.partitions (partition) SELECT generate_series(0, $1::int - 1)
 ON CONFLICT (partition) DO NOTHING
@@ -38,15 +63,22 @@ class RecordedStream(NamedTuple):
     incarnation: int
 
 
+class Mark(NamedTuple):
+    """How far a partition is applied: its last message and the stream's time of it."""
+
+    partition: int
+    sequence: int
+    at: datetime | None
+
+
 async def record_stream(
     database: Database, created_at: datetime, partitions: int
-) -> tuple[datetime, int]:
-    """Record the stream if none is; what is recorded: (created at, partitions)."""
+) -> RecordedStream:
+    """Record the stream if none is; what is recorded."""
     async with database.connection() as connection, connection.transaction():
         await connection.execute(_RECORD, STREAM, created_at, partitions)
-        row = (await connection.fetch(_READ, STREAM))[0]
-        recorded = (row[0], row[1])
-        if recorded == (created_at, partitions):
+        recorded = RecordedStream(*(await connection.fetch(_READ, STREAM))[0])
+        if recorded[:2] == (created_at, partitions):
             await connection.execute(_PARTITIONS, partitions)
         return recorded
 
@@ -60,3 +92,33 @@ async def recorded_stream(database: Database) -> RecordedStream | None:
 async def checkpoints(database: Database) -> dict[int, Checkpoint]:
     """How far each partition is applied."""
     return {row[0]: Checkpoint(row[1], row[2]) for row in await database.fetch(_CHECKPOINTS)}
+
+
+async def marks(database: Database) -> list[Mark]:
+    """How far each partition is applied."""
+    return [Mark(*row) for row in await database.fetch(_MARKS)]
+
+
+async def running_reactors(database: Database) -> list[str]:
+    """Reactors that gave a sign of life within `RUNNING_SECONDS`."""
+    return [row[0] for row in await database.fetch(_RUNNING, RUNNING_SECONDS)]
+
+
+async def adopt_stream(
+    database: Database, created_at: datetime, known: Sequence[Mark], begin: Sequence[Mark]
+) -> int:
+    """Let every partition begin again where `begin` says, and belong to this stream; incarnation.
+
+    Raises `ReactorsRunning` if there is one, or if the checkpoints are not the `known` ones.
+    """
+    async with database.connection() as connection, connection.transaction():
+        # No reactor can take or renew a lease until this is committed.
+        await connection.execute("LOCK TABLE homing.reactors IN SHARE MODE")
+        if running := await connection.fetch(_RUNNING, RUNNING_SECONDS):
+            raise ReactorsRunning(", ".join(row[0] for row in running))
+        if [Mark(*row) for row in await connection.fetch(_MARKS + " FOR UPDATE")] != list(known):
+            raise ReactorsRunning("checkpoints have moved while they were compared")
+        incarnation = await connection.fetchval(_ADOPT, STREAM, created_at)
+        columns = [list(column) for column in zip(*begin, strict=True)]
+        await connection.execute(_BEGIN_AGAIN, *columns)
+        return int(incarnation)

@@ -2,7 +2,7 @@
 
 It does what NATS does between connected processes. What it has not: a connection that can be lost,
 requests that expire (a pull that was asked once takes until its credit is used up), limits on what
-is unacknowledged, retention. Messages are delivered when something happens, not by timers:
+is unacknowledged. Messages are delivered when something happens, not by timers:
 `pass_time` is such a thing. This module needs the servers' extra, as its values are the real ones'.
 """
 
@@ -22,6 +22,7 @@ from homing.broker import (
     CommandSource,
     Deliver,
     Delivery,
+    Kept,
     Publishing,
     Pulling,
     Receipt,
@@ -68,7 +69,10 @@ class MemoryBroker(Publishing, CommandSource, BacklogReading, Announcing):
     ) -> None:
         self.max_bytes = max_bytes
         self.ack_wait = timedelta(seconds=ack_wait_seconds)
-        self.messages: list[Message] = []
+        self.messages: dict[int, Message] = {}
+        """By sequence, in their order."""
+        self.last = 0
+        """The last sequence that was given out."""
         self._window = timedelta(seconds=duplicate_window_seconds)
         self._ids: dict[str, Message] = {}
         self._bytes = 0
@@ -99,9 +103,7 @@ class MemoryBroker(Publishing, CommandSource, BacklogReading, Announcing):
         headers = {
             "Nats-Msg-Id": command_id, "content-type": CONTENT_TYPE, "traceparent": traceparent,
         }  # fmt: skip
-        message = Message(
-            len(self.messages) + 1, consumer.partition, subject, headers, body, self.clock
-        )
+        message = Message(self.last + 1, consumer.partition, subject, headers, body, self.clock)
         if message.size > MESSAGE_MAX_BYTES:
             raise TooLarge("message size exceeds maximum allowed")
         known = self._ids.get(command_id)
@@ -110,7 +112,8 @@ class MemoryBroker(Publishing, CommandSource, BacklogReading, Announcing):
         if self._bytes + message.size > self.max_bytes:
             raise StreamFull("maximum bytes exceeded")
         self._bytes += message.size
-        self.messages.append(message)
+        self.last = message.sequence
+        self.messages[message.sequence] = message
         self._ids[command_id] = message
         consumer.kick()
         return Receipt(message.sequence, duplicate=False)
@@ -122,25 +125,46 @@ class MemoryBroker(Publishing, CommandSource, BacklogReading, Announcing):
 
     async def read_message(self, sequence: int) -> dict[str, Any] | None:
         """A stored message; None if there is none."""
-        if not 1 <= sequence <= len(self.messages):
+        message = self.messages.get(sequence)
+        if message is None:
             return None
-        message = self.messages[sequence - 1]
         return {"subject": message.subject, "time": message.at, "data": message.body}
 
     async def last_sequence(self) -> int:
         """The last sequence that was given out."""
-        return len(self.messages)
+        return self.last
+
+    async def next_message(self, partition: int, after: int) -> Kept | None:
+        """The partition's first message behind a sequence."""
+        return self._first(lambda one: one.partition == partition and one.sequence > after)
+
+    async def first_since(self, partition: int, at: datetime) -> Kept | None:
+        """The partition's first message stored at a time or later."""
+        return self._first(lambda one: one.partition == partition and one.at >= at)
+
+    async def trim(self, partition: int, below: int) -> int:
+        """Remove the partition's messages below a sequence; how many there were."""
+        gone = [
+            one
+            for one in self.messages.values()
+            if one.partition == partition and one.sequence < below
+        ]
+        for one in gone:
+            del self.messages[one.sequence]
+            self._consumers[partition].out.pop(one.sequence, None)
+            self._bytes -= one.size
+        return len(gone)
 
     async def tail(self) -> Tail:
         """The end of the stream, and this broker's clock."""
-        return Tail(len(self.messages), self.clock)
+        return Tail(self.last, self.clock)
 
     async def beyond(self, after: Mapping[int, int]) -> dict[int, Beyond]:
         """What each partition has beyond its sequence."""
         return {partition: self._beyond(partition, number) for partition, number in after.items()}
 
     def _beyond(self, partition: int, sequence: int) -> Beyond:
-        mine = [message for message in self.messages if message.partition == partition]
+        mine = [one for one in self.messages.values() if one.partition == partition]
         more = [message for message in mine if message.sequence > sequence]
         at = next((message.at for message in mine if message.sequence == sequence), None)
         return Beyond(at, len(more), more[0].at if more else None)
@@ -167,6 +191,12 @@ class MemoryBroker(Publishing, CommandSource, BacklogReading, Announcing):
 
     async def flush(self, seconds: float) -> None:
         """Nothing waits."""
+
+    def _first(self, wanted: Callable[[Message], bool]) -> Kept | None:
+        for one in self.messages.values():
+            if wanted(one):
+                return Kept(one.sequence, one.at, one.headers["Nats-Msg-Id"])
+        return None
 
     async def watch_outcomes(self, received: Received) -> None:
         """Call `received(owner, command id, body)` for every outcome from now on."""
@@ -224,10 +254,11 @@ class Consumer:
         clock = self.broker.clock
         for sequence, (attempt, due) in self.out.items():
             if due <= clock:
-                return self.broker.messages[sequence - 1], attempt + 1
-        for message in self.broker.messages[self.after :]:
-            self.after = message.sequence
-            if message.partition == self.partition:
+                return self.broker.messages[sequence], attempt + 1
+        while self.after < self.broker.last:
+            self.after += 1
+            message = self.broker.messages.get(self.after)
+            if message is not None and message.partition == self.partition:
                 return message, 1
         return None
 

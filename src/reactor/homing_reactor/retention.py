@@ -1,0 +1,161 @@
+"""What is kept how long: the holder of a partition trims its commands and prunes its outcomes.
+
+All of it goes at a slow pace beside the rounds, one partition after another. A command may leave
+the stream once it is applied and its retention is over; the message of the checkpoint stays, as it
+shows that the stream is still the one that was applied. An outcome keeps its command from taking
+effect again, so it stays for as long as that command could still come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import NamedTuple
+
+from homing import telemetry
+from homing.broker import CommandSource
+from homing.errors import HomingError
+from homing.log import get
+from homing.outcome import now
+from homing.storage import Database, Pruning, recorded_stream
+from homing_reactor.held import Held
+from homing_reactor.lease import Lease
+
+log = get(__name__)
+SKEW = timedelta(hours=1)
+"""How far the clocks of NATS and Postgres may differ."""
+BATCH_PAUSE_SECONDS = 0.05
+LEASE_MIN_SECONDS = 0.5
+"""Of the lease, to ask for what cannot be taken back: a process that was frozen has none left."""
+
+
+class Retention(NamedTuple):
+    """How long what is kept, and how often that is looked at."""
+
+    commands: timedelta
+    outcomes: timedelta
+    events: timedelta
+    pace_seconds: float
+
+
+class Trimmer:
+    """Removes the applied commands of one partition that are too old."""
+
+    def __init__(self, stream: CommandSource, lease: Lease, kept: timedelta) -> None:
+        self._stream = stream
+        self._lease = lease
+        self._kept = kept
+
+    async def trim(self, partition: int, checkpoint: int) -> None:
+        """Purge below the checkpoint's message and the first young one, whichever comes first."""
+        oldest = now() - self._kept
+        first = await self._stream.next_message(partition, 0)
+        if first is None or first.sequence >= checkpoint or first.stored_at >= oldest:
+            return
+        young = await self._stream.first_since(partition, oldest)
+        below = min(checkpoint, young.sequence) if young else checkpoint
+        if self._lease.left < LEASE_MIN_SECONDS:
+            return
+        count = await self._stream.trim(partition, below)
+        telemetry.TRIMMED.inc(count)
+        log.debug("partition.trimmed", partition=partition, below=below, count=count)
+
+
+class Pruner:
+    """Removes the outcomes and events of one partition that are too old."""
+
+    def __init__(self, stream: CommandSource, rows: Pruning, retention: Retention) -> None:
+        self._stream = stream
+        self._rows = rows
+        self._retention = retention
+
+    async def prune(self, partition: int, checkpoint: int) -> None:
+        """In small batches, until nothing is too old."""
+        coming = await self._stream.next_message(partition, checkpoint)
+        before = coming.stored_at - SKEW if coming else None
+        kept = self._retention
+        await _all("outcomes", lambda: self._rows.outcomes(partition, kept.outcomes, before))
+        await _all("events", lambda: self._rows.events(partition, kept.events))
+
+
+class Keeper:
+    """Goes round the partitions in hand."""
+
+    def __init__(
+        self,
+        held: Callable[[], list[Held]],
+        trimmer: Trimmer,
+        pruner: Pruner,
+        still_ours: Callable[[], Awaitable[bool]],
+        pace_seconds: float,
+    ) -> None:
+        """`still_ours`: whether the database still belongs to the stream that it did at start."""
+        self._held = held
+        self._trimmer = trimmer
+        self._pruner = pruner
+        self._still_ours = still_ours
+        self._pace_seconds = pace_seconds
+
+    async def run(self) -> None:
+        """For ever, until it is cancelled; what fails is tried again at the next turn."""
+        while True:
+            held = self._held()
+            await self._pause(len(held))
+            for one in held:
+                await self._tend(one)
+                await self._pause(len(held))
+
+    async def _pause(self, count: int) -> None:
+        jitter = random.uniform(0.5, 1.5)  # noqa: S311
+        await asyncio.sleep(self._pace_seconds * jitter / (count + 1))
+
+    async def _tend(self, held: Held) -> None:
+        try:
+            checkpoint = held.checkpoint
+            if not (await self._still_ours() and held.open_after_round):
+                return
+            if not await held.same_stream():
+                held.mark_unclean("stream")  # which will say why, and apply nothing
+                return
+            await self._trimmer.trim(held.partition, checkpoint)
+            await self._pruner.prune(held.partition, checkpoint)
+        except HomingError as error:
+            log.warning("retention.failed", partition=held.partition, why=str(error))
+        except Exception:
+            log.exception("retention.broken", partition=held.partition)
+
+
+def keeper(
+    held: Callable[[], list[Held]],
+    stream: CommandSource,
+    lease: Lease,
+    database: Database,
+    retention: Retention,
+    ours: tuple[int, Callable[[str], None]],
+) -> Keeper:
+    """Put together; `ours` is the incarnation of the start, and what to do when it is another."""
+    incarnation, fail = ours
+
+    async def still_ours() -> bool:
+        recorded = await recorded_stream(database)
+        same = recorded is not None and recorded.incarnation == incarnation
+        if not same:
+            fail("a stream was adopted since this process began; it has to begin again")
+        return same
+
+    return Keeper(
+        held,
+        Trimmer(stream, lease, retention.commands),
+        Pruner(stream, Pruning(database), retention),
+        still_ours,
+        retention.pace_seconds,
+    )
+
+
+async def _all(table: str, batch: Callable[[], Awaitable[int]]) -> None:
+    while count := await batch():
+        telemetry.PRUNED.labels(table).inc(count)
+        log.debug("rows.pruned", table=table, count=count)
+        await asyncio.sleep(BATCH_PAUSE_SECONDS)
