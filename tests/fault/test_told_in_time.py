@@ -144,6 +144,20 @@ async def test_a_store_that_was_out_of_reach(place: Place) -> None:
             assert max(at) - back < TOLD_SECONDS
 
 
+async def test_an_ack_that_is_lost(place: Place) -> None:
+    """The command is stored and applied: whoever is held is told, and does not wait for the ack."""
+    async with (
+        running_reactor(place),
+        process("api", place, "ackless") as api,
+        waiters(api.url, "t") as one,
+    ):
+        for number in range(NUMBERS):
+            await one.hold(number)
+        check([one.client])
+        assert one.refused == 0
+        assert (await latest(place, one))["held"] < TOLD_SECONDS
+
+
 async def test_nats_is_killed_and_comes_back(place: Place) -> None:
     """What was committed while it was away, or just before, is told by the sweep."""
     async with running_reactor(place), process("api", place) as api, crowd(api.url) as groups:

@@ -138,6 +138,15 @@ def sent(attempt: Method) -> Method:
     return dying
 
 
+def ackless(attempt: Method) -> Method:
+    """Publish, and lose every ack on its way back."""
+
+    async def losing(publisher: Publisher, *said: Any) -> None:
+        await attempt(publisher, *said)
+
+    return losing
+
+
 def committing(commit: Method) -> Method:
     """Die when COMMIT was sent, before it is answered."""
 
@@ -304,6 +313,7 @@ FREEZES: dict[str, Install] = {
     "frozen-committed": before(Lane, "_tell", freeze),
 }
 HINDRANCES: dict[str, Install] = {
+    "ackless": replacing(Publisher, "_attempt", ackless),
     "mute": replacing(Announcer, "outcomes", mute),
     "deaf": replacing(Hub, "announced", deaf),
     "narrow": replacing(Client, "subscribe", narrow),

@@ -30,6 +30,8 @@ class Heard:
     """An outcome, and when it came (seconds of the epoch)."""
 
     outcome: Any
+    since: float
+    """When the request that brought it began, or its stream was open."""
     at: float
 
 
@@ -43,6 +45,8 @@ class Waiters:
     """By way of waiting: `held`, `watched`."""
     broken: int = 0
     """Requests that ended without an answer."""
+    refused: int = 0
+    """Requests to be sent again later."""
 
     async def add(self, number: int) -> str:
         """Have a number accepted; the command's id."""
@@ -59,9 +63,10 @@ class Waiters:
         while True:
             try:
                 async with self.client.http.stream("GET", path) as response:
+                    since = time.time()
                     async for event in events(response):
                         if event.type == "outcome":
-                            return self._note("watched", event.json)
+                            return self._note("watched", event.json, since)
             except httpx.TransportError:
                 self.broken += 1
             await asyncio.sleep(0.1 * random.random())
@@ -73,6 +78,7 @@ class Waiters:
         }  # fmt: skip
         said = {"tally_id": self.tally, "number": number}
         while True:
+            since = time.time()
             try:
                 answer = await self.client.http.post(
                     self.client.url + ADD, json=said, headers=headers
@@ -83,12 +89,13 @@ class Waiters:
                 if answer.status_code == TOLD:
                     outcome = answer.json()
                     self.client.accepted.setdefault(outcome["command_id"], (self.tally, number))
-                    return self._note("held", outcome)
+                    return self._note("held", outcome, since)
                 assert answer.status_code in (502, 503), answer.text
+                self.refused += 1
             await asyncio.sleep(0.1 * random.random())
 
-    def _note(self, way: str, outcome: Any) -> Heard:
-        heard = Heard(outcome, time.time())
+    def _note(self, way: str, outcome: Any, since: float) -> Heard:
+        heard = Heard(outcome, since, time.time())
         self.heard.setdefault(way, []).append(heard)
         return heard
 
@@ -111,7 +118,8 @@ async def waiters(url: str, tally: str) -> AsyncIterator[Waiters]:
 async def latest(place: Place, *groups: Waiters) -> dict[str, float]:
     """How long after its commit the last one was told, by way of waiting, in seconds.
 
-    The commit is later than `recorded_at` by what was left of its transaction: no excuse.
+    Or after it was there to be told, if that was later. The commit itself is later than
+    `recorded_at` by what was left of its transaction: no excuse.
     """
     rows = await place.rows(
         "SELECT command_id::text, extract(epoch FROM recorded_at)::float8 FROM homing.outcomes"
@@ -119,13 +127,13 @@ async def latest(place: Place, *groups: Waiters) -> dict[str, float]:
     recorded = {row[0]: row[1] for row in rows}
     late: dict[str, float] = {}
 
-    def note(way: str, command_id: str, at: float) -> None:
-        late[way] = max(late.get(way, 0.0), at - recorded[command_id])
+    def note(way: str, command_id: str, at: float, since: float = 0.0) -> None:
+        late[way] = max(late.get(way, 0.0), at - max(since, recorded[command_id]))
 
     for one in groups:
         for way, all_of_them in one.heard.items():
             for heard in all_of_them:
-                note(way, heard.outcome["command_id"], heard.at)
+                note(way, heard.outcome["command_id"], heard.at, heard.since)
         for ear in one.client.ears:
             for command_id, at in ear.heard_at.items():
                 note("owner", command_id, at)

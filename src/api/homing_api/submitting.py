@@ -96,7 +96,7 @@ class Submitter:
                 read=wrapped.repeatable,
             ),
         ):  # fmt: skip
-            position = await self._publish(wrapped)
+            position = await self._published(wrapped, heard)
             await self._wait(heard, seconds)
         if not heard.done():
             cut = self._draining.is_set()  # what was preferred was not applied
@@ -122,6 +122,17 @@ class Submitter:
         if wait_seconds is None or self._waits >= self._limits.waits or self._draining.is_set():
             return None
         return min(wait_seconds, self._limits.wait_max_seconds)
+
+    async def _published(self, wrapped: Wrapped, heard: asyncio.Future[Stored]) -> Position:
+        """Publish; whoever hears the outcome first does not wait for an ack that may be lost."""
+        publishing = asyncio.ensure_future(self._publish(wrapped))
+        try:
+            await asyncio.wait((publishing, heard), return_when=asyncio.FIRST_COMPLETED)
+            if not publishing.done():
+                return heard.result().outcome.position
+            return await publishing
+        finally:
+            publishing.cancel()
 
     async def _publish(self, wrapped: Wrapped) -> Position:
         self._loop.pressure.check()
