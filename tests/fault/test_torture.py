@@ -116,7 +116,7 @@ async def test_the_fence_alone_is_enough(runs: Runs) -> None:
 @pytest.mark.timeout(180)
 async def test_without_the_reset_commands_are_lost(runs: Runs) -> None:
     """What a killed reactor had pulled is passed over by its successor."""
-    words = ("--rate", "200", "--faults", "kill,leave", "--pace", "1.5")
+    words = ("--rate", "300", "--faults", "kill,leave", "--pace", "1")
     done = await runs.run(*SMALL, *words, "--without", "reset")
     assert done.code == 1, done.printed
     assert "lost" in done.kinds

@@ -20,8 +20,12 @@ from torture.measuring import (
 )
 
 SHOWN = 12
-CRASHES = ("kill", "freeze", "cut-postgres")
-GRACEFUL = ("leave", "join")
+GROUPS = {
+    "crashes": ("kill",),
+    "freezes and cuts": ("freeze", "cut-postgres", "cut-nats"),
+    "graceful leaves": ("leave",),
+    "joins": ("join",),
+}
 
 
 def report(books: Books, violations: Sequence[Violation]) -> str:
@@ -120,7 +124,7 @@ def _stalled(faults: Sequence[Felt]) -> Iterator[tuple[str, str]]:
     for kind in dict.fromkeys(one.fault.kind for one in counted):
         mine = [one for one in counted if one.fault.kind == kind]
         yield f"  {kind}", f"{len(mine)}, longest stall {max(one.stall for one in mine):.2f} s"
-    for name, kinds in (("crashes", CRASHES), ("joins and leaves", GRACEFUL)):
+    for name, kinds in GROUPS.items():
         alone = [one.stall for one in counted if one.fault.kind in kinds and not one.overlapping]
         if alone:
             yield (
