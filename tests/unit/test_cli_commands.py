@@ -54,7 +54,7 @@ def test_known_errors_are_messages(
 ) -> None:
     """Each problem is listed, without a traceback."""
 
-    def fail() -> None:
+    def fail(_adopt_stream: bool) -> None:
         raise error
 
     monkeypatch.setattr(app.starting, "migrate", fail)

@@ -51,7 +51,7 @@ class Here:
 
     async def checkpoints(self) -> dict[int, Checkpoint]:
         """As Postgres has them."""
-        times = {message.sequence: message.at for message in self.stream.messages}
+        times = {message.sequence: message.at for message in self.stream.messages.values()}
         return {n: Checkpoint(one, times.get(one)) for n, one in self.applied.items()}
 
     async def numbers(self) -> tuple[int, int]:
