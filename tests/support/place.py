@@ -119,7 +119,7 @@ async def fresh_place(
         await servers.postgres.drop_database(place.database)
 
 
-async def migrate_place(place: Place, **changes: Any) -> None:
+async def migrate_place(place: Place, *, adopt_stream: bool = False, **changes: Any) -> None:
     """`homing migrate` for this place."""
     settings = MigrateSettings(
         nats_url=place.nats_url,
@@ -127,7 +127,7 @@ async def migrate_place(place: Place, **changes: Any) -> None:
         partitions=place.partitions,
         commands_max_bytes=256 * 1024 * 1024,
     )
-    await migrate(msgspec.structs.replace(settings, **changes))
+    await migrate(msgspec.structs.replace(settings, **changes), adopt_stream=adopt_stream)
 
 
 async def delete_stream(url: str) -> None:

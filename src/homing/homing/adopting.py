@@ -15,11 +15,11 @@ from homing.errors import ReactorsRunning
 from homing.log import get
 from homing.outcome import now
 from homing.storage import (
+    Checkpoint,
     Database,
-    Mark,
     RecordedStream,
     adopt_stream,
-    marks,
+    checkpoints,
     running_reactors,
 )
 
@@ -46,13 +46,16 @@ async def adopt(
             f"{', '.join(running)} gave a sign of life within the last 15 s; stop all reactors, "
             "wait for so long if they were killed, and try again"
         )
-    known = await marks(database)
-    unlike = {mark.partition for mark in known if not await same_message(stream, mark)}
+    known = await checkpoints(database)
+    unlike = {number for number, one in known.items() if not await _same_message(stream, one)}
     if recorded.created_at == facts.created_at and not unlike:
         log.info("stream.nothing_to_adopt", created_at=facts.created_at.isoformat())
         return
     oldest = now() - kept + min(SKEW, kept / 20)
-    begin = [await _begin(stream, mark, oldest, mark.partition in unlike) for mark in known]
+    begin = {
+        number: await _begin(stream, number, oldest, 0 if number in unlike else one.sequence)
+        for number, one in known.items()
+    }
     incarnation = await adopt_stream(database, facts.created_at, known, begin)
     log.warning(
         "stream.adopted", incarnation=incarnation, created_at=facts.created_at.isoformat(),
@@ -60,20 +63,20 @@ async def adopt(
     )  # fmt: skip
 
 
-async def same_message(stream: PartitionReading, mark: Mark) -> bool:
-    """Whether the stream has the checkpoint's message, with its time."""
-    if mark.sequence == 0:
+async def _same_message(stream: PartitionReading, checkpoint: Checkpoint) -> bool:
+    if checkpoint.sequence == 0:
         return True
-    message = await stream.read_message(mark.sequence)
-    return message is not None and message["time"] == mark.at
+    message = await stream.read_message(checkpoint.sequence)
+    return message is not None and message["time"] == checkpoint.at
 
 
-async def _begin(stream: PartitionReading, mark: Mark, oldest: datetime, unlike: bool) -> Mark:
-    """Where the partition begins again: behind its last message that is too old."""
-    applied = 0 if unlike else mark.sequence
+async def _begin(
+    stream: PartitionReading, partition: int, oldest: datetime, applied: int
+) -> Checkpoint:
+    """Behind the partition's last message that is too old; those above `applied` are listed."""
     last: Kept | None = None
     count, listed = 0, []
-    while (found := await stream.next_message(mark.partition, last.sequence if last else 0)) and (
+    while (found := await stream.next_message(partition, last.sequence if last else 0)) and (
         found.stored_at < oldest
     ):
         last = found
@@ -83,8 +86,7 @@ async def _begin(stream: PartitionReading, mark: Mark, oldest: datetime, unlike:
             del listed[LISTED_MAX:]
     if count:
         log.warning(
-            "stream.skipped", partition=mark.partition, count=count, first=listed,
+            "stream.skipped", partition=partition, count=count, first=listed,
             why="older than outcomes are kept: whether it was applied cannot be known",
         )  # fmt: skip
-    sequence, at = (last.sequence, last.stored_at) if last else (0, None)
-    return Mark(mark.partition, sequence, at)
+    return Checkpoint(last.sequence, last.stored_at) if last else Checkpoint(0, None)

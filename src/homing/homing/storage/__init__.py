@@ -26,11 +26,9 @@ from homing.storage.schema import check_schema, migrate_schema
 from homing.storage.seam import HolderRecords, OutcomeReading, RoundStatements, RoundStore
 from homing.storage.stream import (
     Checkpoint,
-    Mark,
     RecordedStream,
     adopt_stream,
     checkpoints,
-    marks,
     record_stream,
     recorded_stream,
     running_reactors,
@@ -49,7 +47,6 @@ __all__ = [
     "HolderRecords",
     "Holding",
     "Look",
-    "Mark",
     "OutcomeReading",
     "OutcomeRow",
     "Outcomes",
@@ -67,7 +64,6 @@ __all__ = [
     "adopt_stream",
     "check_schema",
     "checkpoints",
-    "marks",
     "migrate_schema",
     "record_stream",
     "recorded_stream",

@@ -7,9 +7,9 @@ known keep a command from a second effect.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from homing.errors import ReactorsRunning
 from homing.partition import STREAM
@@ -24,7 +24,6 @@ _RUNNING = """
 SELECT instance FROM homing.reactors
 WHERE seen_at > now() - make_interval(secs => $1) ORDER BY instance
 """
-_MARKS = "SELECT partition, checkpoint, checkpoint_at FROM homing.partitions ORDER BY partition"
 _ADOPT = """
 UPDATE homing.stream SET created_at = $2, incarnation = incarnation + 1 WHERE name = $1
 RETURNING incarnation
@@ -63,14 +62,6 @@ class RecordedStream(NamedTuple):
     incarnation: int
 
 
-class Mark(NamedTuple):
-    """How far a partition is applied: its last message and the stream's time of it."""
-
-    partition: int
-    sequence: int
-    at: datetime | None
-
-
 async def record_stream(
     database: Database, created_at: datetime, partitions: int
 ) -> RecordedStream:
@@ -91,12 +82,7 @@ async def recorded_stream(database: Database) -> RecordedStream | None:
 
 async def checkpoints(database: Database) -> dict[int, Checkpoint]:
     """How far each partition is applied."""
-    return {row[0]: Checkpoint(row[1], row[2]) for row in await database.fetch(_CHECKPOINTS)}
-
-
-async def marks(database: Database) -> list[Mark]:
-    """How far each partition is applied."""
-    return [Mark(*row) for row in await database.fetch(_MARKS)]
+    return _by_partition(await database.fetch(_CHECKPOINTS))
 
 
 async def running_reactors(database: Database) -> list[str]:
@@ -105,9 +91,12 @@ async def running_reactors(database: Database) -> list[str]:
 
 
 async def adopt_stream(
-    database: Database, created_at: datetime, known: Sequence[Mark], begin: Sequence[Mark]
+    database: Database,
+    created_at: datetime,
+    known: Mapping[int, Checkpoint],
+    begin: Mapping[int, Checkpoint],
 ) -> int:
-    """Let every partition begin again where `begin` says, and belong to this stream; incarnation.
+    """Belong to this stream, and let every partition begin behind `begin`; the new incarnation.
 
     Raises `ReactorsRunning` if there is one, or if the checkpoints are not the `known` ones.
     """
@@ -116,9 +105,13 @@ async def adopt_stream(
         await connection.execute("LOCK TABLE homing.reactors IN SHARE MODE")
         if running := await connection.fetch(_RUNNING, RUNNING_SECONDS):
             raise ReactorsRunning(", ".join(row[0] for row in running))
-        if [Mark(*row) for row in await connection.fetch(_MARKS + " FOR UPDATE")] != list(known):
+        if _by_partition(await connection.fetch(_CHECKPOINTS + " FOR UPDATE")) != known:
             raise ReactorsRunning("checkpoints have moved while they were compared")
         incarnation = await connection.fetchval(_ADOPT, STREAM, created_at)
-        columns = [list(column) for column in zip(*begin, strict=True)]
-        await connection.execute(_BEGIN_AGAIN, *columns)
+        sequences, times = zip(*begin.values(), strict=True)
+        await connection.execute(_BEGIN_AGAIN, list(begin), sequences, times)
         return int(incarnation)
+
+
+def _by_partition(rows: Sequence[Any]) -> dict[int, Checkpoint]:
+    return {row[0]: Checkpoint(row[1], row[2]) for row in rows}
