@@ -9,12 +9,21 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from playwright.async_api import Browser, async_playwright
 
 from support.place import Place, Servers, fresh_place, open_folder, running_servers
 from support.up import Up
 from support.visiting import CHROMIUM_OPTIONS
 
+# As the processes do: the default shows all locals of a traceback, which takes the loop a second.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 # The domain that only tests have is found like every other: as a distribution on the path.
 sys.path.insert(0, str(Path(__file__).parent / "support" / "tally"))
 

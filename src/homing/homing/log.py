@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.dev import plain_traceback
 
 from homing.settings import Logging
 
@@ -24,7 +25,7 @@ def configure(settings: Logging, service: str) -> None:
         structlog.processors.format_exc_info,
     ]
     render: list[Any] = (
-        [structlog.dev.ConsoleRenderer(event_key="action")]
+        [structlog.dev.ConsoleRenderer(event_key="action", exception_formatter=plain_traceback)]
         if console
         else [structlog.processors.JSONRenderer()]
     )
