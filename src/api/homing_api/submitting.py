@@ -24,6 +24,7 @@ from homing.storage import OutcomeReading
 from homing_api.hub import Hub
 from homing_api.pressure import Pressure
 from homing_api.problems import Problem, overloaded, unavailable
+from homing_api.repeats import Repeats
 from homing_api.sweeping import Sweeper
 from homing_api.wrapping import Wrapped
 
@@ -71,6 +72,7 @@ class Submitter:
         self, loop: Loop, limits: Limits, incarnation: int, draining: asyncio.Event
     ) -> None:
         self._loop = loop
+        self._repeats = Repeats(loop.outcomes)
         self._limits = limits
         self._incarnation = incarnation
         self._draining = draining
@@ -109,14 +111,13 @@ class Submitter:
         if not self._loop.sweeper.answering:
             return None
         try:
-            found = await self._loop.outcomes.read([wrapped.command_id])
+            found = await self._repeats.find(wrapped.command_id)
         except HomingError as error:
             log.warning("repeat.unread", why=str(error))
             return None
-        if not found:
-            return None
-        _same_command(wrapped, found[0].fingerprint)
-        return found[0]
+        if found is not None:
+            _same_command(wrapped, found.fingerprint)
+        return found
 
     def _granted(self, wait_seconds: float | None) -> float | None:
         if wait_seconds is None or self._waits >= self._limits.waits or self._draining.is_set():
