@@ -98,13 +98,20 @@ async def _one_after_another(one: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.timeout(180)
-async def test_a_command_that_kills_its_reactor_is_found_and_fails(place: Place) -> None:
+@pytest.mark.parametrize("kind", ["kill", "grip"])
+async def test_a_command_that_kills_its_reactor_is_found_and_fails(place: Place, kind: str) -> None:
     """Reactors die and come again; before the sixth does, the command is a dead letter."""
     reactors = [
-        Process("reactor", place, HOMING_LEASE_SECONDS="1", TROUBLE_MAY_KILL="1").start()
+        Process(
+            "reactor",
+            place,
+            HOMING_LEASE_SECONDS="1",
+            HOMING_FROZEN_SECONDS="1.5",
+            TROUBLE_MAY_KILL="1",
+        ).start()
         for _ in range(REACTORS)
     ]
-    deaths = [0]
+    deaths, keepers = [0], list[asyncio.Task[None]]()
 
     async def keep_alive(reactor: Process) -> None:
         while True:
@@ -115,18 +122,19 @@ async def test_a_command_that_kills_its_reactor_is_found_and_fails(place: Place)
     try:
         async with running_api(place) as url, client(url) as one:
             await asyncio.gather(*(reactor.ready() for reactor in reactors))
-            keepers = [asyncio.create_task(keep_alive(reactor)) for reactor in reactors]
-            deadly = await make(one, "deadly", "kill")
+            keepers += [asyncio.create_task(keep_alive(reactor)) for reactor in reactors]
+            deadly = await make(one, "deadly", kind)
             others = [await make(one, f"other {n}") for n in range(OTHERS)]
             after = await make(one, "deadly")
             outcome = await outcome_of(one, deadly["links"]["status"], 90)
             assert (outcome["status"], outcome["error"]["type"]) == ("failed", "reactor-died")
             for said in [*others, after]:
                 assert (await outcome_of(one, said["links"]["status"]))["status"] == "succeeded"
-            assert deaths[0] == 5, "two unexplained, three of the suspect"
-            for keeper in keepers:
-                keeper.cancel()
+            # Two unexplained, three of the suspect; a slow machine may end another one.
+            assert 5 <= deaths[0] <= 8
         assert await place.rows("SELECT 1 FROM homing.partitions WHERE suspect IS NOT NULL") == []
     finally:
+        for keeper in keepers:
+            keeper.cancel()
         for reactor in reactors:
             await reactor.end()

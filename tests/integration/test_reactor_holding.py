@@ -69,6 +69,7 @@ async def test_whoever_claims_announces_again(place: Place) -> None:
     told = made(somebody("waiting"))
     async with writer(place) as reactor:
         await reactor.write(told)
+    await place.rows("UPDATE homing.partitions SET holder = 'one that died'")
     heard: asyncio.Queue[str] = asyncio.Queue()
 
     async def hear(message: Msg) -> None:

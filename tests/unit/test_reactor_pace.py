@@ -18,7 +18,7 @@ from homing_reactor.gate import Gate
 from homing_reactor.pace import Costs, Pace
 from homing_reactor.peril import SAFE, Peril
 from homing_reactor.suspicion import Suspicion
-from homing_reactor.thinking import RUNAWAYS_MAX, Mind
+from homing_reactor.thinking import RUNAWAYS_MAX, Mind, Runaways
 from unit.test_reactor_lane import Partition, partition
 
 CAPS = Caps(200, 1 << 20)
@@ -177,12 +177,14 @@ async def test_whoever_is_alone_is_alone() -> None:
 
 
 async def test_a_function_that_does_not_come_back_is_left_to_itself() -> None:
-    """The next one has a thread of its own; too many of them end the process."""
+    """The next one has a thread of its own; too many of them, in all lanes, end the process."""
     said: list[str] = []
-    mind, stuck = Mind(0.05, said.append), threading.Event()
+    runaways, stuck = Runaways(said.append), threading.Event()
+    minds = Mind(0.05, runaways), Mind(0.05, runaways)
     try:
         for number in range(RUNAWAYS_MAX):
             assert said == []
+            mind = minds[number % 2]
             with pytest.raises(TookTooLong):
                 await mind.think(stuck.wait)
             assert await mind.think(lambda number=number: number) == number
@@ -193,7 +195,7 @@ async def test_a_function_that_does_not_come_back_is_left_to_itself() -> None:
 
 async def test_a_function_that_thinks_holds_nobody_up() -> None:
     """Timers go on meanwhile; what it raises arrives."""
-    mind, ticks = Mind(5.0, pytest.fail), 0
+    mind, ticks = Mind(5.0, Runaways(pytest.fail)), 0
     thinking = asyncio.create_task(mind.think(lambda: time.sleep(0.2)))
     while not thinking.done():
         await asyncio.sleep(0.01)

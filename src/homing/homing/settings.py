@@ -106,6 +106,8 @@ class ReactorSettings(Connected, frozen=True, kw_only=True):
     internal_port: Port = 9002
     lease_seconds: Annotated[float, Meta(ge=1, le=60)] = 3.0
     """After so long without a sign of life a reactor's partitions go to others."""
+    frozen_seconds: Annotated[float, Meta(ge=1, le=300)] = 20.0
+    """After so long without a turn of its event loop the process ends, to be started anew."""
     round_max_commands: Annotated[int, Meta(ge=1, le=5000)] = 200
     round_max_bytes: Annotated[int, Meta(ge=1024)] = 1_048_576
     statement_cache_size: Annotated[int, Meta(ge=0)] = 100

@@ -34,7 +34,8 @@ from homing_reactor.lease import Lease
 from homing_reactor.membership import Membership
 from homing_reactor.pace import Costs
 from homing_reactor.retention import Retention, keeper
-from homing_reactor.thinking import Mind
+from homing_reactor.thinking import Mind, Runaways
+from homing_reactor.watchdog import watched
 
 log = get(__name__)
 FOREVER = float("inf")
@@ -56,7 +57,12 @@ def main() -> None:
     """Read the settings and run until a signal. Exits 1 on failure."""
     config = settings.load(ReactorSettings)
     configure(config, "reactor")
-    run(lambda lifecycle: reactor(config, lifecycle))
+    run(lambda lifecycle: _watched(config, lifecycle))
+
+
+async def _watched(config: ReactorSettings, lifecycle: Lifecycle) -> None:
+    async with watched(config.frozen_seconds):
+        await reactor(config, lifecycle)
 
 
 async def reactor(config: ReactorSettings, lifecycle: Lifecycle) -> None:
@@ -123,7 +129,7 @@ async def _react(
 ) -> None:
     instance = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
     lease, announcer = Lease(config.lease_seconds), Announcer(broker)
-    holding = Holding(databases.ticks, instance, config.lease_seconds)
+    holding = Holding(databases.ticks, instance, config.lease_seconds, recorded.incarnation)
     intake = Intake(domains, config.partitions, demo=config.demo == "on")
     lanes: Lanes
 
@@ -140,9 +146,10 @@ async def _react(
     )
     caps = Caps(config.round_max_commands, config.round_max_bytes)
     decider, thinking_seconds = Decider(recorded.incarnation), idle_seconds(config) * THINKING_SHARE
+    runaways = Runaways(lifecycle.fail)
 
     def applier(database: Database) -> Applier:
-        mind = Mind(thinking_seconds, lifecycle.fail)
+        mind = Mind(thinking_seconds, runaways)
         return Applier(Rounds(database), domains, decider, mind.think)
 
     lanes = Lanes(databases.merged, databases.aside, applier, shared, caps)

@@ -14,7 +14,7 @@ from typing import Any
 
 from homing import telemetry
 from homing.broker import Announcing, CommandSource
-from homing.errors import HomingError
+from homing.errors import HomingError, TopologyMismatch
 from homing.log import get
 from homing.outcome import now
 from homing.storage import Claimed, Holding
@@ -88,6 +88,8 @@ class Membership:
     async def _try_tick(self) -> None:
         try:
             await self._tick()
+        except TopologyMismatch:
+            raise  # only a new process can go on
         except HomingError as error:
             self._lease.missed()
             log.warning("lease.not_renewed", why=str(error), left=round(self._lease.left, 2))
@@ -96,6 +98,8 @@ class Membership:
     async def _tick(self) -> None:
         sent_at = time.monotonic()
         standing = await self._holding.renew()
+        if not standing.same_stream:
+            raise TopologyMismatch("another stream was adopted since this process began")
         self._lease.renewed(sent_at)
         for held in self._held.values():
             if standing.held.get(held.partition) != held.epoch and not held.stopped:
@@ -126,6 +130,7 @@ class Membership:
         orphans = [partition for partition in recorded if partition not in self._held]
         spare = max(0, share - len(active))
         if len(orphans) > spare:
+            self._start(self._reannounce(orphans[spare:]))
             await self._give_back({p: recorded[p] for p in orphans[spare:]})
         if len(active) > share:
             surplus = sorted(active, key=lambda held: (held.busy, len(held.waiting)))
@@ -142,7 +147,9 @@ class Membership:
             self._hold(claim)
         if claims:
             log.info("partitions.claimed", count=len(claims), held=len(self._held))
-            self._start(self._reannounce([claim.partition for claim in claims]))
+        # Who released has told everything before.
+        if lost := [claim.partition for claim in claims if claim.previous]:
+            self._start(self._reannounce(lost))
 
     def _hold(self, claim: Claimed) -> None:
         telemetry.CLAIMS.labels("expired" if claim.previous else "free").inc()

@@ -19,17 +19,29 @@ T = TypeVar("T")
 RUNAWAYS_MAX = 8
 
 
+class Runaways:
+    """The threads of a process that have not come back: only a new process gets rid of them."""
+
+    def __init__(self, overrun: Callable[[str], None]) -> None:
+        """`overrun(why)` is called when there are too many."""
+        self._overrun = overrun
+        self._threads: list[threading.Thread] = []
+
+    def add(self, thread: threading.Thread) -> None:
+        """One more; those that came back after all are forgotten."""
+        self._threads = [one for one in (*self._threads, thread) if one.is_alive()]
+        if len(self._threads) >= RUNAWAYS_MAX:
+            self._overrun(f"{RUNAWAYS_MAX} threads are lost in a domain's functions")
+
+
 class Mind:
     """Runs one function at a time, each for `seconds` at most."""
 
-    def __init__(self, seconds: float, overrun: Callable[[str], None]) -> None:
-        """`overrun(why)` is called when too many threads have not come back: only a new process
-        gets rid of them."""
+    def __init__(self, seconds: float, runaways: Runaways) -> None:
         self._seconds = seconds
-        self._overrun = overrun
+        self._runaways = runaways
         self._inbox: SimpleQueue[Any] | None = None
         self._thread: threading.Thread | None = None
-        self._runaways: list[threading.Thread] = []
 
     async def think(self, work: Callable[[], T]) -> T:
         """What `work` returns or raises. Raises `TookTooLong`; then nobody knows when it ends."""
@@ -54,10 +66,8 @@ class Mind:
     def _abandon(self, inbox: SimpleQueue[Any]) -> None:
         inbox.put(None)  # the last that it hears, should it come back
         assert self._thread is not None  # noqa: S101  # it was started
-        self._runaways = [one for one in (*self._runaways, self._thread) if one.is_alive()]
+        self._runaways.add(self._thread)
         self._inbox = self._thread = None
-        if len(self._runaways) >= RUNAWAYS_MAX:
-            self._overrun(f"{RUNAWAYS_MAX} threads are lost in a domain's functions")
 
 
 def _work(inbox: SimpleQueue[Any]) -> None:

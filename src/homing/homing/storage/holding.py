@@ -24,6 +24,7 @@ ON CONFLICT (instance) DO UPDATE SET seen_at = now()
 RETURNING (r.xmax = 0) AS joined
 """
 _HELD = "SELECT partition, epoch FROM homing.partitions WHERE holder = $1"
+_INCARNATION = "SELECT incarnation FROM homing.stream"
 _LIVE = """
 SELECT instance FROM homing.reactors
 WHERE seen_at > now() - make_interval(secs => $1) ORDER BY instance
@@ -37,6 +38,7 @@ FROM (
     SELECT partition, holder AS previous, (holder IS NOT NULL AND holder <> $1)::int AS died
     FROM homing.partitions
     WHERE NOT partition = ANY($2::int[])
+      AND $6 = (SELECT incarnation FROM homing.stream)
       AND (holder IS NULL OR holder = $1 OR ($4 AND NOT EXISTS (
           SELECT 1 FROM homing.reactors r
           WHERE r.instance = holder AND r.seen_at > now() - make_interval(secs => $5))))
@@ -97,6 +99,8 @@ class Standing(NamedTuple):
     held: dict[int, int]
     """Partition to epoch."""
     live: list[str]
+    same_stream: bool
+    """Whether no other stream was adopted since this reactor began."""
 
 
 class Recent(NamedTuple):
@@ -111,10 +115,13 @@ class Recent(NamedTuple):
 class Holding(HolderRecords):
     """The statements of one reactor instance."""
 
-    def __init__(self, database: Database, instance: str, lease_seconds: float) -> None:
+    def __init__(
+        self, database: Database, instance: str, lease_seconds: float, incarnation: int
+    ) -> None:
         self._database = database
         self._instance = instance
         self._lease_seconds = lease_seconds
+        self._incarnation = incarnation
 
     async def renew(self) -> Standing:
         """Renew the lease and look around."""
@@ -122,7 +129,8 @@ class Holding(HolderRecords):
             joined = await connection.fetchval(_RENEW, self._instance)
             held = {row[0]: row[1] for row in await connection.fetch(_HELD, self._instance)}
             live = [row[0] for row in await connection.fetch(_LIVE, self._lease_seconds)]
-            return Standing(bool(joined), held, live)
+            incarnation = await connection.fetchval(_INCARNATION)
+            return Standing(bool(joined), held, live, incarnation == self._incarnation)
 
     async def claim(
         self, in_hand: Sequence[int], limit: int, *, take_expired: bool
@@ -132,8 +140,9 @@ class Holding(HolderRecords):
         Never one of `in_hand`: two objects of one partition in a process would reset each other.
         """
         rows = await self._database.fetch(
-            _CLAIM, self._instance, list(in_hand), limit, take_expired, self._lease_seconds
-        )
+            _CLAIM, self._instance, list(in_hand), limit, take_expired, self._lease_seconds,
+            self._incarnation,
+        )  # fmt: skip
         return [Claimed(*row) for row in rows]
 
     async def release(self, held: dict[int, int]) -> None:

@@ -1,12 +1,14 @@
 """A domain for tests: each command goes wrong in a way that it names itself.
 
 `fine` does not; `refused` breaks a constraint, `hang` a time limit, `conflict` is rolled
-back a few times; `slow` and `stuck` think for long, `kill` takes its process down.
+back a few times; `slow` and `stuck` think for long, `kill` takes its process down,
+`grip` stops all of its threads for ever.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from importlib.resources import files
@@ -17,7 +19,7 @@ from msgspec import Meta
 
 from homing import Command, Context, Domain, Event, StateTable
 
-Kind = Literal["fine", "refused", "hang", "conflict", "slow", "stuck", "kill"]
+Kind = Literal["fine", "refused", "hang", "conflict", "slow", "stuck", "kill", "grip"]
 SLOW_SECONDS, STUCK_SECONDS = 0.2, 4.0
 MAY_KILL = "TROUBLE_MAY_KILL"
 
@@ -55,6 +57,8 @@ def decide(command: Command, _state: Trouble | None, context: Context) -> list[E
     kind = command.kind if isinstance(command, Make) else "slow"
     if kind == "kill" and os.environ.get(MAY_KILL):
         os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "grip" and os.environ.get(MAY_KILL):
+        re.match(r"(a+)+$", "a" * 60 + "b")
     time.sleep({"slow": SLOW_SECONDS, "stuck": STUCK_SECONDS}.get(kind, 0.0))
     return [Made(context.key, kind)]
 
