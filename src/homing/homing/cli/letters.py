@@ -167,7 +167,9 @@ async def _replay_all(
 
 async def _pending(desk: Desk, original: str) -> bool:
     noted = await desk.letters.replays(original)
-    replays = await desk.replays.of(original, noted.number if noted else 0)
+    if noted is None or noted.incarnation not in (None, desk.stream.incarnation):
+        return False  # the stream that had it is gone
+    replays = await desk.replays.of(original, noted.number)
     return bool(replays) and replays[-1].outcome is None
 
 
