@@ -253,6 +253,30 @@ async def test_a_discarded_letter_is_kept_and_not_listed(
         assert (missing.code, "no dead letter 999999" in missing.err) == (1, True)
 
 
+async def test_a_discarded_letter_that_is_replayed_says_so(
+    world: World, me: httpx.AsyncClient, shell: Shell
+) -> None:
+    """It was asked for by its id; --all passes over it."""
+    failed = await stray(me, world.place, "thrown away", 1)
+    letter = await letter_of(shell, failed)
+    await letters(shell, "discard", str(letter["id"]))
+    words = ("--all", "--reason", "misplaced", "--key", "thrown away")
+    assert (await letters(shell, "replay", *words)).lines == []
+    ran = await letters(shell, "replay", str(letter["id"]))
+    assert (ran.code, f"{letter['id']} was discarded at" in ran.err) == (0, True)
+    assert msgspec.json.decode(ran.out)["replays"] == failed
+
+
+@pytest.mark.parametrize("letter_id", ["0", "-1", str(2**63), "x"])
+async def test_what_is_no_id_is_bad_usage(shell: Shell, letter_id: str) -> None:
+    """Said without asking Postgres."""
+    for verb in ("show", "replay", "discard"):
+        ran = await letters(shell, verb, letter_id)
+        assert (ran.code, "Postgres" in ran.err) == (2, False), ran.err
+    ran = await letters(shell, "list", "--before", letter_id)
+    assert ran.code == 2
+
+
 async def test_a_command_whose_outcome_is_gone_keeps_its_letter(
     world: World, me: httpx.AsyncClient, shell: Shell
 ) -> None:

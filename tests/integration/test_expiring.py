@@ -80,6 +80,31 @@ async def test_a_repeat_keeps_the_first_ones_expiry(place: Place) -> None:
         assert (again.status_code, again.json()["outcome"]["error"]["type"]) == (500, "expired")
 
 
+async def test_a_repeat_gets_its_outcome_when_its_instant_has_passed(place: Place) -> None:
+    """Alone and in a batch; only what has no outcome is refused for it."""
+    instant = (now() + timedelta(seconds=1)).isoformat()
+    async with running_reactor(place), running_api(place) as url, client(url) as me:
+
+        async def send(key: str) -> Any:
+            headers = {"Idempotency-Key": key, "Homing-Expires": instant, **WAIT}
+            return await me.post(ADD, json=tally("repeated"), headers=headers)
+
+        async def item(key: str) -> Any:
+            one = {"type": "tally.add", "payload": tally("repeated"), "expires": instant}
+            sent = await me.post("/api/commands", json=[{**one, "idempotency_key": key}])
+            return sent.json()[0]
+
+        first = await send("known")
+        assert first.status_code == 200, first.text
+        await passed(1.1)
+        again = await send("known")
+        assert (again.status_code, again.json()["data"]) == (200, first.json()["data"])
+        in_batch = await item("known")
+        assert (in_batch["status"], in_batch["outcome"]["data"]) == (200, first.json()["data"])
+        assert ((await send("new")).status_code, (await item("other"))["status"]) == (422, 422)
+    assert await place.stored() == 1
+
+
 async def test_items_of_a_batch_have_each_their_own(place: Place) -> None:
     """As seconds or as an instant; one that cannot be is refused alone, by name."""
     instant = (now() + timedelta(minutes=5)).isoformat()

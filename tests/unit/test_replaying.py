@@ -61,7 +61,7 @@ class Notes:
     """The letters of one command, as far as replays look at them."""
 
     def __init__(self) -> None:
-        self.noted = Noted(0, None, None)
+        self.noted = Noted(0, None, None, None)
 
     async def replays(self, command_id: str) -> Noted | None:
         """As they were noted."""
@@ -70,12 +70,14 @@ class Notes:
     async def note_replay(self, command_id: str, number: int) -> None:
         """The first note of a number counts."""
         if number > self.noted.number:
-            self.noted = Noted(number, now(), None)
+            self.noted = Noted(number, now(), None, None)
 
-    async def place_replay(self, command_id: str, number: int, sequence: int) -> None:
-        """Where it was first counts."""
-        if self.noted.sequence is None:
-            self.noted = self.noted._replace(sequence=sequence)
+    async def place_replay(self, command_id: str, number: int, position: Position) -> None:
+        """Where this incarnation had it first counts."""
+        if self.noted.incarnation != position.incarnation:
+            self.noted = self.noted._replace(
+                incarnation=position.incarnation, sequence=position.sequence
+            )
 
 
 class Verdicts:
@@ -103,7 +105,7 @@ class Here:
     def __init__(self) -> None:
         self.notes, self.verdicts, self.broker = Notes(), Verdicts(), MemoryBroker(PARTITIONS)
         self.original = failed_command()
-        self.applied = 0
+        self.applied, self.incarnation = 0, 1
         self.replays = Replays(self.notes, self.verdicts, self.checkpoints)  # type: ignore[arg-type]
 
     async def checkpoints(self) -> dict[int, Checkpoint]:
@@ -112,7 +114,7 @@ class Here:
 
     async def send(self) -> int:
         """Send what is due; its number."""
-        stream = RecordedStream(now(), PARTITIONS, 1)
+        stream = RecordedStream(now(), PARTITIONS, self.incarnation)
         sent = await self.replays.send(self.original, stream, self.broker)
         assert sent.replay.command_id == self.id(sent.replay.number)
         return sent.replay.number
@@ -156,6 +158,27 @@ async def test_a_replay_whose_outcome_is_gone_is_not_sent_again() -> None:
     here.notes.noted = here.notes.noted._replace(sent_at=now() - timedelta(days=31))
     assert await here.send() == 1, "not applied yet, however long ago it was sent"
     here.applied = 1
+    with pytest.raises(Done, match="no longer kept"):
+        await here.send()
+
+
+async def test_a_replay_that_its_stream_lost_is_sent_again() -> None:
+    """Where another stream had it says nothing of this one; where this one has it does."""
+    here = Here()
+    await here.send()
+    here.broker, here.applied, here.incarnation = MemoryBroker(PARTITIONS), 7, 2
+    assert await here.send() == 1
+    assert await here.broker.last_sequence() == 1
+    with pytest.raises(Done, match="no longer kept"):
+        await here.send()
+
+
+async def test_a_replay_that_another_stream_had_long_ago_is_not_sent_again() -> None:
+    """It may have been applied there, and its outcome been pruned since."""
+    here = Here()
+    await here.send()
+    here.notes.noted = here.notes.noted._replace(sent_at=now() - timedelta(days=31))
+    here.incarnation = 2
     with pytest.raises(Done, match="no longer kept"):
         await here.send()
 

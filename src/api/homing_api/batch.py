@@ -140,7 +140,7 @@ class Batch:
             payload = bytes(said.payload)
             received = Received(decode(found[1], payload), payload)
             expires = expires_at(said.expires, now(), self.longest, ITEM)
-            asked = Asked(idempotency_key(said.idempotency_key), traceparent, expires_at=expires)
+            asked = Asked(idempotency_key(said.idempotency_key), traceparent, expires=expires)
             return wrap(received, owner, self.partitions, asked)
         except msgspec.ValidationError as error:
             wrong = field_error(error)

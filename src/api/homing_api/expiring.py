@@ -1,13 +1,14 @@
 """Until when a command may be applied: `Homing-Expires`, or `expires` of an item of a batch. Pure.
 
 Either seconds from now on (`30`), or an instant (RFC 3339, with its offset). It is refused here if
-it has passed, and if it lies beyond the time for which commands are kept.
+it lies beyond the time for which commands are kept. One that has passed is refused only after the
+look for an earlier command: a repeat says the same instant, and its outcome does not go away.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -28,12 +29,21 @@ Expires = Annotated[
 _INSTANT = Annotated[datetime, Meta(tz=True)]
 
 
+class Expiry(NamedTuple):
+    """Until when."""
+
+    at: datetime
+    """In UTC."""
+    late: Problem | None = None
+    """The 422 of one that has passed, for a command whose outcome is not known."""
+
+
 def expires_at(
     said: str | float | None, now: datetime, longest: timedelta, name: str = HEADER
-) -> datetime | None:
-    """The instant in UTC; None if none is said.
+) -> Expiry | None:
+    """What is said; None if nothing is.
 
-    Raises a 400 for what is neither, a 422 for one that has passed or is more than `longest` away.
+    Raises a 400 for what is neither, a 422 for what is more than `longest` away.
     """
     if said is None:
         return None
@@ -42,11 +52,11 @@ def expires_at(
         detail = f"{name} has to be a number of seconds, or an instant such as {_example(now)}."
         raise Problem(400, "bad-expires", detail, errors=(FieldError(name, "Not understood"),))
     if instant <= now:
-        raise invalid((FieldError(name, "Must be later than now"),))
+        return Expiry(now, invalid((FieldError(name, "Must be later than now"),)))
     if instant > now + longest:
         most = f"Must be within {longest / timedelta(days=1):g} days, for which commands are kept"
         raise invalid((FieldError(name, most),))
-    return instant.astimezone(UTC)
+    return Expiry(instant.astimezone(UTC))
 
 
 def _instant(said: str | float, now: datetime, longest: timedelta) -> datetime | None:

@@ -38,7 +38,7 @@ class Pressure:
             telemetry.REFUSED.labels("lag").inc()
             raise overloaded(
                 503,
-                "The commands that wait are too old already; this one was not stored.",
+                "The commands that wait are too old already; this one was not sent.",
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             )
 

@@ -200,7 +200,7 @@ def _asked(settings: ApiSettings) -> Asked:
         idempotency_key=idempotency_key(request.headers.get("Idempotency-Key")),
         traceparent=request.headers.get("traceparent"),
         delay_seconds=_delay() if settings.demo == "on" else 0.0,
-        expires_at=expires_at(
+        expires=expires_at(
             request.headers.get(HEADER), now(), timedelta(days=settings.command_retention_days)
         ),
     )

@@ -82,11 +82,13 @@ class Submitter:
     async def submit(self, wrapped: Wrapped, wait_seconds: float | None) -> Submitted:
         """Publish and wait.
 
-        Raises a `Problem`: 413, 422 for an idempotency key that was used for another command, or
-        503, after which the command may be stored all the same.
+        Raises a `Problem`: 413, 422 for an idempotency key that was used for another command or an
+        expiry that has passed, or 503, after which the command may be stored all the same.
         """
         if wrapped.repeatable and (known := await self._known(wrapped)):
             return Submitted(known.outcome.position, known, None)
+        if wrapped.late is not None:
+            raise wrapped.late
         seconds = self._granted(wait_seconds)
         heard: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
         if not seconds:

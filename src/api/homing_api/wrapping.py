@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -12,6 +11,7 @@ from homing.envelope import KEY_MAX, Envelope, encode
 from homing.identity import derived_command_id, fingerprint, new_command_id, traceparent
 from homing.outcome import CommandId, OwnerToken, now
 from homing.partition import partition_of, subject_of
+from homing_api.expiring import Expiry
 from homing_api.problems import FieldError, Problem, invalid
 from homing_api.receiving import Received
 
@@ -24,7 +24,7 @@ class Asked(NamedTuple):
     idempotency_key: str | None = None
     traceparent: str | None = None
     delay_seconds: float = 0.0
-    expires_at: datetime | None = None
+    expires: Expiry | None = None
 
 
 class Wrapped(NamedTuple):
@@ -41,6 +41,8 @@ class Wrapped(NamedTuple):
     traceparent: str
     repeatable: bool
     """Whether it has an idempotency key, so that it may have been sent before."""
+    late: Problem | None
+    """Why it is refused unless its outcome is known, if so."""
 
 
 def wrap(received: Received, owner: OwnerToken, partitions: int, asked: Asked) -> Wrapped:
@@ -63,7 +65,7 @@ def wrap(received: Received, owner: OwnerToken, partitions: int, asked: Asked) -
         traceparent=traceparent(asked.traceparent),
         schema_version=command.schema_version,
         delay_seconds=asked.delay_seconds,
-        expires_at=asked.expires_at,
+        expires_at=asked.expires.at if asked.expires else None,
         payload=msgspec.Raw(payload),
     )
     partition = partition_of(key, partitions)
@@ -78,6 +80,7 @@ def wrap(received: Received, owner: OwnerToken, partitions: int, asked: Asked) -
         body=encode(envelope),
         traceparent=envelope.traceparent,
         repeatable=repeat is not None,
+        late=asked.expires.late if asked.expires else None,
     )
 
 

@@ -26,7 +26,7 @@ from homing.storage import Checkpoint, DeadLetters, OutcomeReading, RecordedStre
 from homing.storage.dead_letters import CONFLICT, Content, Letter, Noted
 
 SURELY_KEPT = timedelta(days=1)
-"""For so long a replay without an acknowledgement is sent again: its outcome would be there."""
+"""For so long a replay of which this stream tells nothing is sent again: an outcome would show."""
 
 
 class NoSuchLetter(HomingError):
@@ -114,18 +114,18 @@ class Replays:
         `StreamFull`, after which asking again is safe.
         """
         partition = partition_of(original.key, stream.partitions)
-        number = await self._due(original.id, partition)
+        number = await self._due(original.id, partition, stream.incarnation)
         await self._letters.note_replay(original.id, number)
         envelope = replayed(original, number)
         receipt = await publisher.publish(
             replayed_command_id(original.id, number), subject_of(envelope.type, partition),
             envelopes.encode(envelope), envelope.traceparent,
         )  # fmt: skip
-        await self._letters.place_replay(original.id, number, receipt.sequence)
         position = Position(stream.incarnation, partition, receipt.sequence)
+        await self._letters.place_replay(original.id, number, position)
         return Sent(Replay(number, envelope.id, None), original.id, position)
 
-    async def _due(self, original: str, partition: int) -> int:
+    async def _due(self, original: str, partition: int, incarnation: int) -> int:
         noted = await self._letters.replays(original)
         if noted is None:
             raise NotReplayable("no dead letter has the command that it replays")
@@ -134,10 +134,10 @@ class Replays:
         applied = (await self._checkpoints())[partition].sequence  # before its outcome is read
         last = (await self.of(original, noted.number))[-1]
         if last.outcome is None:
-            if _gone(noted, applied):
+            if _gone(noted, incarnation, applied):
                 raise Done(
                     f"replay {last.number} ({last.command_id}) was sent at {noted.sent_at}, and "
-                    "its outcome is no longer kept"
+                    "its outcome, if it had one, is no longer kept"
                 )
             return last.number
         if last.outcome.status == "failed":
@@ -145,9 +145,12 @@ class Replays:
         raise Done(f"replay {last.number} ({last.command_id}) {_ENDED[last.outcome.status]}")
 
 
-def _gone(noted: Noted, applied: int) -> bool:
-    """Whether a replay without an outcome may have had one."""
-    if noted.sequence is not None:
+def _gone(noted: Noted, incarnation: int, applied: int) -> bool:
+    """Whether a replay without an outcome may have had one.
+
+    Positions tell it only within one incarnation of the stream; another one may have lost it.
+    """
+    if noted.incarnation == incarnation and noted.sequence is not None:
         return noted.sequence <= applied
     return noted.sent_at is not None and noted.sent_at < now() - SURELY_KEPT
 

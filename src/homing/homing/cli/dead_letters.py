@@ -16,6 +16,8 @@ app = App(
 )
 Switch = Parameter(negative="")
 Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))]
+LetterId = Annotated[int, Parameter(validator=Number(gte=1, lte=2**63 - 1))]
+"""As Postgres has it: a positive `bigint`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ def list_(
     *,
     which: Annotated[Which, Parameter(name="*")] = WHICH,
     all: Annotated[bool, Switch] = False,
-    before: int | None = None,
+    before: LetterId | None = None,
     limit: Limit = 20,
     output: Output = "auto",
 ) -> int:
@@ -61,7 +63,7 @@ def list_(
 
 
 @app.command
-def show(letter_id: int, /, *, output: Output = "auto") -> int:
+def show(letter_id: LetterId, /, *, output: Output = "auto") -> int:
     """Print a dead letter: why, what, its replays, and what came after it on its key.
 
     Parameters
@@ -78,7 +80,7 @@ def show(letter_id: int, /, *, output: Output = "auto") -> int:
 
 @app.command
 def replay(
-    letter_id: int | None = None,
+    letter_id: LetterId | None = None,
     /,
     *,
     all: Annotated[bool, Switch] = False,
@@ -108,7 +110,7 @@ def replay(
 
 
 @app.command
-def discard(letter_id: int, /) -> int:
+def discard(letter_id: LetterId, /) -> int:
     """Mark a dead letter as done with. It stays, and `list --all` still shows it.
 
     Parameters

@@ -128,9 +128,12 @@ def replay(letter_id: int | None, which: Which, limit: int, output: Output, *, a
     async def work(desk: Desk) -> int:
         async with _publisher(config, desk.stream) as publisher:
             if letter_id is not None:
-                original = original_of(*await _read(desk, letter_id))
-                sent = await desk.replays.send(original, desk.stream, publisher)
+                letter, content = await _read(desk, letter_id)
+                sent = await desk.replays.send(original_of(letter, content), desk.stream, publisher)
                 letter_text.show_sent(sent, output)
+                if letter.discarded_at is not None:
+                    at = f"{letter.discarded_at:%Y-%m-%d %H:%M:%S%z}"
+                    print(f"homing: dead letter {letter_id} was discarded at {at}", file=sys.stderr)
                 return 0
             wanted = Wanted(which.reason, which.type, which.key)
             count = 0
@@ -167,7 +170,9 @@ async def _replay_all(
 
 async def _pending(desk: Desk, original: str) -> bool:
     noted = await desk.letters.replays(original)
-    replays = await desk.replays.of(original, noted.number if noted else 0)
+    if noted is None or noted.incarnation not in (None, desk.stream.incarnation):
+        return False  # the stream that had it is gone
+    replays = await desk.replays.of(original, noted.number)
     return bool(replays) and replays[-1].outcome is None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from homing.outcome import Position
 from homing.storage.database import Database
 
 CONFLICT = "idempotency-conflict"
@@ -34,18 +35,21 @@ ORDER BY d.incarnation, d.sequence, d.id LIMIT $8"""
 _ONE = f"{_HEAD} WHERE d.id = $1"
 _CONTENT = "SELECT subject, headers, body, traceback FROM homing.dead_letters WHERE id = $1"
 _REPLAYS = """
-SELECT replays, replayed_at, replay_sequence FROM homing.dead_letters
+SELECT replays, replayed_at, replay_incarnation, replay_sequence FROM homing.dead_letters
 WHERE command_id = $1::uuid AND split_part(reason, ':', 1) <> $2
 ORDER BY replays DESC, replay_sequence LIMIT 1
 """
 _NOTE = """
 UPDATE homing.dead_letters
-SET replays = $2, replayed_at = clock_timestamp(), replay_sequence = NULL
+SET replays = $2, replayed_at = clock_timestamp(), replay_incarnation = NULL,
+    replay_sequence = NULL
 WHERE command_id = $1::uuid AND replays < $2 AND split_part(reason, ':', 1) <> $3
 """
 _PLACE = """
-UPDATE homing.dead_letters SET replay_sequence = coalesce(replay_sequence, $3)
-WHERE command_id = $1::uuid AND replays = $2 AND split_part(reason, ':', 1) <> $4
+UPDATE homing.dead_letters
+SET replay_sequence = CASE WHEN replay_incarnation = $3 THEN replay_sequence ELSE $4 END,
+    replay_incarnation = $3
+WHERE command_id = $1::uuid AND replays = $2 AND split_part(reason, ':', 1) <> $5
 """
 _DISCARD = """
 UPDATE homing.dead_letters SET discarded_at = coalesce(discarded_at, clock_timestamp())
@@ -98,8 +102,10 @@ class Noted(NamedTuple):
     """0 if there is none."""
     sent_at: datetime | None
     """When it was first sent."""
+    incarnation: int | None
+    """Of the stream that has it; None as long as that is not known."""
     sequence: int | None
-    """Where the stream has it; None as long as that is not known."""
+    """Where that stream has it."""
 
 
 class Wanted(NamedTuple):
@@ -144,9 +150,10 @@ class DeadLetters:
         """Note that this replay is about to be sent; the first note of a number counts."""
         await self._database.execute(_NOTE, command_id, number, CONFLICT)
 
-    async def place_replay(self, command_id: str, number: int, sequence: int) -> None:
-        """Note where the stream has this replay; where it was first counts."""
-        await self._database.execute(_PLACE, command_id, number, sequence, CONFLICT)
+    async def place_replay(self, command_id: str, number: int, position: Position) -> None:
+        """Note where the stream has this replay; where this incarnation had it first counts."""
+        place = (position.incarnation, position.sequence)
+        await self._database.execute(_PLACE, command_id, number, *place, CONFLICT)
 
     async def discard(self, letter_id: int) -> bool:
         """Mark it; whether there is such a letter."""
