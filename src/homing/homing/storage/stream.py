@@ -36,7 +36,7 @@ FROM unnest($1::int[], $2::bigint[], $3::timestamptz[]) u(partition, checkpoint,
 WHERE p.partition = u.partition
 """
 RUNNING_SECONDS = 15.0
-"""A reactor that was not seen for so long has ended, or will find itself fenced."""
+"""A reactor that was not seen for so long has ended, or will end itself when it wakes."""
 _PARTITIONS = """
 INSERT INTO homing.partitions (partition) SELECT generate_series(0, $1::int - 1)
 ON CONFLICT (partition) DO NOTHING
