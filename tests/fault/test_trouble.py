@@ -15,6 +15,7 @@ import pytest
 from homing.partition import partition_of
 from support.place import Place, Servers
 from support.running import Process, running_api
+from support.waiting import until
 from support.world import World, client, outcome_of, running_world
 
 MAKE, SLOW = "/api/commands/trouble.make", "/api/commands/trouble.slow"
@@ -130,8 +131,10 @@ async def test_a_command_that_kills_its_reactor_is_found_and_fails(place: Place,
             assert (outcome["status"], outcome["error"]["type"]) == ("failed", "reactor-died")
             for said in [*others, after]:
                 assert (await outcome_of(one, said["links"]["status"]))["status"] == "succeeded"
-            # Two unexplained, three of the suspect; a slow machine may end another one.
-            assert 5 <= deaths[0] <= 8
+            # Two unexplained, three of the suspect. The last may be under way: another reactor
+            # takes over at the end of a lease, and a process in a grip ends a little later.
+            await until(lambda: deaths[0] >= 5)
+            assert deaths[0] <= 8, "a slow machine may end another one, not four"
         assert await place.rows("SELECT 1 FROM homing.partitions WHERE suspect IS NOT NULL") == []
     finally:
         for keeper in keepers:
