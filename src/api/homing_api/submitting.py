@@ -160,7 +160,7 @@ class Submitter:
             raise unavailable(UNACKNOWLEDGED, command_id=wrapped.command_id) from error
         finally:
             self._in_flight -= 1
-            telemetry.PUBLISH_SECONDS.observe(time.monotonic() - started)
+            telemetry.STEP_SECONDS.labels("publish").observe(time.monotonic() - started)
         if receipt.duplicate and wrapped.repeatable:
             await self._same_as_stored(wrapped, receipt)
         return Position(self._incarnation, wrapped.partition, receipt.sequence)

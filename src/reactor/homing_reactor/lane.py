@@ -146,9 +146,9 @@ class Lane:
                 held.stop()
         self._pace.committed(seconds)
         self._shared.costs.note(applied.plan.seconds)
-        telemetry.ROUND_SECONDS.observe(seconds)
+        telemetry.ROUND_SECONDS.labels("aside" if self._aside else "merged").observe(seconds)
         telemetry.ROUND_COMMANDS.observe(sum(len(tasks) for _, tasks in batches))
-        telemetry.REPEATS.inc(applied.plan.repeats)
+        telemetry.REPEATS.labels("round").inc(applied.plan.repeats)
         for command_type, status in applied.plan.types:
             telemetry.APPLIED.labels(command_type, status).inc()
         for letter in applied.plan.dead_letters:
