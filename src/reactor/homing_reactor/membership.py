@@ -57,6 +57,8 @@ class Membership:
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._disconnected_at: float | None = None
+        self._next_end = TICK_SECONDS
+        """Seconds until another's lease ends, if it is not renewed: then is the time to look."""
 
     def held(self) -> list[Held]:
         """The partitions in hand, in any state."""
@@ -78,7 +80,7 @@ class Membership:
             self._wake.clear()
             await self._try_tick()
             wake = asyncio.create_task(self._wake.wait())
-            pace = TICK_SECONDS * random.uniform(0.9, 1.0)  # noqa: S311  # jitter
+            pace = min(TICK_SECONDS * random.uniform(0.9, 1.0), self._next_end)  # noqa: S311
             await asyncio.wait((wake, stop), timeout=pace, return_when=asyncio.FIRST_COMPLETED)
             wake.cancel()
             await asyncio.sleep(DEBOUNCE_SECONDS)
@@ -101,13 +103,19 @@ class Membership:
         if not standing.same_stream:
             raise TopologyMismatch("another stream was adopted since this process began")
         self._lease.renewed(sent_at)
+        others = [left for one, left in standing.live.items() if one != self.instance]
+        self._next_end = min(others, default=TICK_SECONDS) + DEBOUNCE_SECONDS
         for held in self._held.values():
             if standing.held.get(held.partition) != held.epoch and not held.stopped:
                 log.info("partition.lost", partition=held.partition, epoch=held.epoch)
                 held.stop()
         if standing.joined:
             await self._announcer.members()
-        share = 0 if self._cut_off() else fair_share(self.instance, standing.live, self._partitions)
+        share = (
+            0
+            if self._cut_off()
+            else fair_share(self.instance, list(standing.live), self._partitions)
+        )
         await self._balance(share, standing.held)
         if random.random() < 0.02:  # noqa: S311  # now and then, by whoever
             await self._holding.forget_dead()
@@ -134,8 +142,13 @@ class Membership:
             await self._give_back({p: recorded[p] for p in orphans[spare:]})
         if len(active) > share:
             surplus = sorted(active, key=lambda held: (held.busy, len(held.waiting)))
-            for held in surplus[: len(active) - share]:
-                self._start(self._release(held))
+            given = surplus[: len(active) - share]
+            for some in (
+                [one for one in given if not one.busy],
+                [one for one in given if one.busy],
+            ):
+                if some:  # those that are in a round hold up nobody else's
+                    self._start(self._release(some))
         elif spare and self._stream.connected:
             await self._claim(spare)
 
@@ -175,10 +188,13 @@ class Membership:
             del self._held[held.partition]
             self._wake.set()
 
-    async def _release(self, held: Held) -> None:
-        held.stop()
-        await held.ended.wait()
-        await self._give_back({held.partition: held.epoch})
+    async def _release(self, given: Sequence[Held]) -> None:
+        """Together, as each hint makes every reactor look."""
+        for held in given:
+            held.stop()
+        for held in given:
+            await held.ended.wait()
+        await self._give_back({held.partition: held.epoch for held in given})
 
     async def _give_back(self, epochs: dict[int, int]) -> None:
         try:

@@ -26,8 +26,8 @@ RETURNING (r.xmax = 0) AS joined
 _HELD = "SELECT partition, epoch FROM homing.partitions WHERE holder = $1"
 _INCARNATION = "SELECT incarnation FROM homing.stream"
 _LIVE = """
-SELECT instance FROM homing.reactors
-WHERE seen_at > now() - make_interval(secs => $1) ORDER BY instance
+SELECT instance, extract(epoch FROM seen_at + make_interval(secs => $1) - now())::float8
+FROM homing.reactors WHERE seen_at > now() - make_interval(secs => $1) ORDER BY instance
 """
 # A holder whose lease ran out counts as dead; one that released, or is ourselves, does not.
 _CLAIM = """
@@ -98,7 +98,8 @@ class Standing(NamedTuple):
     joined: bool
     held: dict[int, int]
     """Partition to epoch."""
-    live: list[str]
+    live: dict[str, float]
+    """Reactors whose lease has not run out, and how many seconds of it are left."""
     same_stream: bool
     """Whether no other stream was adopted since this reactor began."""
 
@@ -128,7 +129,7 @@ class Holding(HolderRecords):
         async with self._database.connection(timeout=1.5) as connection:
             joined = await connection.fetchval(_RENEW, self._instance)
             held = {row[0]: row[1] for row in await connection.fetch(_HELD, self._instance)}
-            live = [row[0] for row in await connection.fetch(_LIVE, self._lease_seconds)]
+            live = {row[0]: row[1] for row in await connection.fetch(_LIVE, self._lease_seconds)}
             incarnation = await connection.fetchval(_INCARNATION)
             return Standing(bool(joined), held, live, incarnation == self._incarnation)
 
