@@ -14,10 +14,11 @@ from homing.outcome import now
 from homing.partition import STREAM
 from support.accidents import adopt, api_for, both, diary, migrated
 from support.place import Place, delete_stream, migrate_place
-from support.running import Process
+from support.running import Process, running_reactor
 from support.waiting import until
 
 DAY = timedelta(days=1)
+SECOND = 1 / 86_400
 
 
 async def partitions(place: Place) -> list[tuple[Any, ...]]:
@@ -55,7 +56,7 @@ async def test_a_stream_that_lost_everything_is_adopted(place: Place, accident: 
         async with api_for(place, book) as url:
             await book.send(url, 6)
         await accident(place)
-        code, said = await adopt(place, HOMING_DUPLICATE_WINDOW_SECONDS="2")
+        code, said = await adopt(place, HOMING_DUPLICATE_WINDOW_SECONDS="8")
         assert code == 0, said
         async with both(place, book) as url:
             await book.send(url, 6)
@@ -158,6 +159,32 @@ async def test_commands_older_than_outcomes_are_kept_are_listed_and_skipped(
             await book.settle(url)
         rows = await place.rows("SELECT sum(count) FROM tally.tallies")
         assert rows[0][0] == 6 + 6
+
+
+async def test_what_a_reactor_forgot_early_is_not_applied_again(place: Place) -> None:
+    """Its outcomes are gone sooner than the adoption's own settings say."""
+    async with diary() as book:
+        brief = {"command_retention_days": SECOND, "outcome_retention_days": SECOND * 1.5}
+        async with (
+            running_reactor(place, retention_pace_seconds=0.2, **brief),
+            api_for(place, book) as url,
+        ):
+            await book.send(url, 12, wait=20)
+            await until(lambda: _nothing_kept(place))
+        async with api_for(place, book) as url:
+            await book.send(url, 6)
+        young = list(book.accepted)[-6:]
+        await place.rows("UPDATE homing.partitions SET checkpoint_at = checkpoint_at + '1 s'")
+        await migrate_place(place, adopt_stream=True)
+        book.accepted = {key: book.accepted[key] for key in young}
+        async with both(place, book) as url:
+            await book.settle(url)
+        rows = await place.rows("SELECT sum(count) FROM tally.tallies")
+        assert rows[0][0] == 12 + 6
+
+
+async def _nothing_kept(place: Place) -> bool:
+    return await place.rows("SELECT 1 FROM homing.outcomes") == []
 
 
 async def test_a_process_from_before_an_adoption_begins_again(place: Place) -> None:

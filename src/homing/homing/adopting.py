@@ -2,8 +2,8 @@
 
 The way on when the stream was made anew, restored or rolled back, while no reactor runs. Every
 partition begins at the stream's first message again, under a new incarnation; what has its outcome
-has no second effect. What is older than outcomes are kept cannot be told from what was applied
-already: it is listed and skipped.
+has no second effect. What is older than outcomes are kept, or than one that was removed, cannot be
+told from what was applied already: it is listed and skipped.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from homing.storage import (
     RecordedStream,
     adopt_stream,
     checkpoints,
+    pruned,
     running_reactors,
 )
 
 log = get(__name__)
 LISTED_MAX = 20
 """Of the messages that are skipped; the count is of all."""
+TICK = timedelta(microseconds=1)
 SKEW = timedelta(hours=1)
 """How far clocks may differ: an outcome must not be pruned before its message is skipped."""
 
@@ -52,10 +54,14 @@ async def adopt(
         log.info("stream.nothing_to_adopt", created_at=facts.created_at.isoformat())
         return
     oldest = now() - kept + min(SKEW, kept / 20)
+    removed = await pruned(database)
     begin = {
-        number: await _begin(stream, number, oldest, 0 if number in unlike else one.sequence)
+        number: await _begin(
+            stream, number, max(oldest, removed[number] + TICK) if number in removed else oldest,
+            0 if number in unlike else one.sequence,
+        )
         for number, one in known.items()
-    }
+    }  # fmt: skip
     incarnation = await adopt_stream(database, facts.created_at, known, begin)
     log.warning(
         "stream.adopted", incarnation=incarnation, created_at=facts.created_at.isoformat(),

@@ -48,6 +48,7 @@ POSTGRES = {
             "outcomes": "SELECT, INSERT, DELETE",
             "events": "SELECT, INSERT, DELETE",
             "dead_letters": "SELECT, INSERT",
+            "pruned": "SELECT, INSERT, UPDATE",
             # a value may pass from one key of a round to another
             "claims": "SELECT, INSERT, DELETE, UPDATE (key)",
             "partitions": "SELECT, UPDATE",

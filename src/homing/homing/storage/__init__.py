@@ -11,7 +11,7 @@ from homing.storage.database import Database, StatementFailed
 from homing.storage.dead_letters import DeadLetters
 from homing.storage.holding import Claimed, Holding
 from homing.storage.outcomes import NIL, Bounds, Look, Outcomes, Page, Placed
-from homing.storage.pruning import Pruning
+from homing.storage.pruning import Pruning, pruned
 from homing.storage.reading import Reading
 from homing.storage.rounds import (
     DeadLetterRow,
@@ -65,6 +65,7 @@ __all__ = [
     "check_schema",
     "checkpoints",
     "migrate_schema",
+    "pruned",
     "record_stream",
     "recorded_stream",
     "running_reactors",

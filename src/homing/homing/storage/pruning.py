@@ -1,7 +1,8 @@
 """Removing what is older than its retention, in small batches, by the holder of its partition.
 
 An outcome keeps its command from taking effect again. So it may go only when its command cannot
-come again: the stream has trimmed it, or the partition is applied beyond it.
+come again: the stream has trimmed it, or the partition is applied beyond it. How far they went is
+noted with them: an adoption begins behind that.
 """
 
 from __future__ import annotations
@@ -12,11 +13,21 @@ from homing.storage.database import Database
 
 BATCH = 500
 _OUTCOMES = """
-DELETE FROM homing.outcomes WHERE command_id IN (
-    SELECT command_id FROM homing.outcomes
-    WHERE partition = $1 AND recorded_at < least(now() - $2::interval, $3::timestamptz)
-    ORDER BY recorded_at LIMIT $4)
+WITH gone AS (
+    DELETE FROM homing.outcomes WHERE command_id IN (
+        SELECT command_id FROM homing.outcomes
+        WHERE partition = $1 AND recorded_at < least(now() - $2::interval, $3::timestamptz)
+        ORDER BY recorded_at LIMIT $4)
+    RETURNING (body::jsonb #>> '{timeline,published_at}')::timestamptz AS published_at
+), noted AS (
+    INSERT INTO homing.pruned AS p
+    SELECT $1::integer, max(published_at) FROM gone HAVING max(published_at) IS NOT NULL
+    ON CONFLICT (partition) DO UPDATE
+    SET published_at = greatest(p.published_at, excluded.published_at)
+)
+SELECT count(*) FROM gone
 """
+_PRUNED = "SELECT partition, published_at FROM homing.pruned"
 _EVENTS = """
 DELETE FROM homing.events WHERE (command_id, ordinal) IN (
     SELECT command_id, ordinal FROM homing.events
@@ -36,11 +47,17 @@ class Pruning:
 
         `before` is where what is still to be applied begins; None if everything is.
         """
-        return _count(await self._database.execute(_OUTCOMES, partition, kept, before, BATCH))
+        rows = await self._database.fetch(_OUTCOMES, partition, kept, before, BATCH)
+        return int(rows[0][0])
 
     async def events(self, partition: int, kept: timedelta) -> int:
         """Remove a batch of events older than `kept`; how many."""
         return _count(await self._database.execute(_EVENTS, partition, kept, BATCH))
+
+
+async def pruned(database: Database) -> dict[int, datetime]:
+    """Up to which time of the stream outcomes were removed, by partition."""
+    return {row[0]: row[1] for row in await database.fetch(_PRUNED)}
 
 
 def _count(tag: str) -> int:
