@@ -153,7 +153,8 @@ async def test_a_replay_that_fails_raises_the_number(
     assert seen["replays"][0]["error"]["type"] == "domain-error"
     assert "boom" in seen["traceback"]
     assert seen["body"].startswith("{")
-    assert (await letter_of(shell, failed))["replay"]["number"] == 3
+    for letter_of_whom in (failed, replayed_command_id(failed, 1), replayed_command_id(failed, 3)):
+        assert (await letter_of(shell, letter_of_whom))["replay"]["number"] == 3
 
 
 async def test_many_at_once_ask_for_one_replay(

@@ -128,14 +128,20 @@ async def test_items_of_a_batch_have_each_their_own(place: Place) -> None:
 
 @pytest.mark.parametrize(
     ("expires", "status", "kind"),
-    [("tomorrow", 400, "bad-expires"), ("0", 422, "invalid"), ("99999999", 422, "invalid")],
+    [
+        (("tomorrow",), 400, "bad-expires"),
+        (("",), 400, "bad-expires"),
+        (("30", "30"), 400, "repeated-header"),
+        (("0",), 422, "invalid"),
+        (("99999999",), 422, "invalid"),
+    ],
 )
 async def test_an_expiry_that_cannot_be_stores_nothing(
-    place: Place, expires: str, status: int, kind: str
+    place: Place, expires: tuple[str, ...], status: int, kind: str
 ) -> None:
     """A problem that names the header."""
     async with running_api(place) as url, httpx.AsyncClient(base_url=url) as me:
-        headers = {"Homing-Expires": expires}
+        headers = [("Homing-Expires", said) for said in expires]
         answer = await me.post(ADD, json=tally("never"), headers=headers)
         assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{kind}")
         assert answer.json()["errors"][0]["field"] == "Homing-Expires"

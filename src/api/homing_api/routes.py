@@ -197,13 +197,20 @@ async def _body(most: int) -> bytes:
 
 def _asked(settings: ApiSettings) -> Asked:
     return Asked(
-        idempotency_key=idempotency_key(request.headers.get("Idempotency-Key")),
+        idempotency_key=idempotency_key(_once("Idempotency-Key")),
         traceparent=request.headers.get("traceparent"),
         delay_seconds=_delay() if settings.demo == "on" else 0.0,
-        expires=expires_at(
-            request.headers.get(HEADER), now(), timedelta(days=settings.command_retention_days)
-        ),
+        expires=expires_at(_once(HEADER), now(), timedelta(days=settings.command_retention_days)),
     )
+
+
+def _once(name: str) -> str | None:
+    """A header that means nothing twice: which of the two was meant?"""
+    said = request.headers.getlist(name)
+    if len(said) > 1:
+        detail = f"{name} was given {len(said)} times; it has to be one value."
+        raise Problem(400, "repeated-header", detail, errors=(FieldError(name, "Given twice"),))
+    return said[0] if said else None
 
 
 def _delay() -> float:

@@ -89,11 +89,17 @@ class Lag:
             return 503, PROBLEM, msgspec.json.encode(problem)
 
     async def _in_time(self) -> Measured | HomingError:
+        """Whoever asks is not kept waiting by a server that does not answer a cancellation."""
+        measuring = asyncio.ensure_future(self._tried())
+        await asyncio.wait((measuring,), timeout=PATIENCE_SECONDS)
+        if measuring.done():
+            return measuring.result()
+        measuring.cancel()
+        return LagUnknown(f"no answer within {PATIENCE_SECONDS:g} s")
+
+    async def _tried(self) -> Measured | HomingError:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                return await self._measure()
-        except TimeoutError:
-            return LagUnknown(f"no answer within {PATIENCE_SECONDS:g} s")
+            return await self._measure()
         except HomingError as error:
             return error
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 from homing import settings
 from homing.broker import Publisher, connect, verify
@@ -39,6 +40,8 @@ from homing.storage.dead_letters import Content, Letter, Wanted
 PAGE = 100
 LATER_MAX = 1000
 PUBLISH_SECONDS = 10.0
+DERIVED = 8
+"""The version of a replay's id (RFC 9562)."""
 
 
 class Which(Protocol):
@@ -177,9 +180,18 @@ async def _pending(desk: Desk, original: str) -> bool:
 
 
 async def _last(desk: Desk, letter: Letter) -> Replay | None:
-    if letter.command_id is None or not letter.replays:
+    """The last replay of what failed first: the letter of a replay that failed tells of it, too."""
+    original, number = letter.command_id, letter.replays
+    if original is not None and not number and UUID(original).version == DERIVED:
+        try:
+            original = original_of(*await _read(desk, letter.id)).id
+        except NotReplayable:
+            return None
+        noted = await desk.letters.replays(original)
+        number = noted.number if noted else 0
+    if original is None or not number:
         return None
-    return (await desk.replays.of(letter.command_id, letter.replays))[-1]
+    return (await desk.replays.of(original, number))[-1]
 
 
 async def _read(desk: Desk, letter_id: int) -> tuple[Letter, Content]:
