@@ -30,6 +30,7 @@ import homing_reactor.main
 from homing.broker import Announcer, Publisher
 from homing.broker.announcing import OUTCOMES
 from homing.storage.rounds import RoundTransaction
+from homing_api import sweeping
 from homing_api.hub import Hub
 from homing_api.streams import Stream
 from homing_api.submitting import Submitter
@@ -265,6 +266,11 @@ def narrow(subscribe: Method) -> Method:
     return narrowed
 
 
+def unswept() -> None:
+    """Sweep once and never again: what is told was announced, or was asked for."""
+    sweeping.PACE_SECONDS = 3600.0
+
+
 def skewed() -> None:
     """Let the wall clock be wrong by `FAULTY_SKEW_SECONDS`; what measures spans is not."""
     seconds = float(os.environ[SKEW])
@@ -317,6 +323,7 @@ HINDRANCES: dict[str, Install] = {
     "mute": replacing(Announcer, "outcomes", mute),
     "deaf": replacing(Hub, "announced", deaf),
     "narrow": replacing(Client, "subscribe", narrow),
+    "unswept": unswept,
     "skewed": skewed,
     "slow": replacing(Applier, "apply", slow),
 }

@@ -58,12 +58,28 @@ def test_a_fingerprint_covers_type_and_payload() -> None:
 
 def test_a_sent_trace_goes_on_and_a_broken_one_is_replaced() -> None:
     """Hostile or malformed trace headers start a new trace (W3C Trace Context, section 3.2)."""
-    sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    assert trace_id(traceparent(sent)) == "4bf92f3577b34da6a3ce929d0e0e4736"
-    assert traceparent(sent).endswith("-01")
-    assert traceparent(sent) != sent
-    for broken in (None, "", "00-" + "0" * 32 + "-00f067aa0ba902b7-01", "x" * 9999, sent + "\r\n"):
-        assert re.fullmatch(r"[0-9a-f]{32}", trace_id(traceparent(broken)))
+    ids = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"
+    sent = f"00-{ids}-01"
+    assert traceparent(sent) == sent
+    assert trace_id(sent) == ids[:32]
+    broken = (
+        None, "", "x" * 9999, sent + "\r\n", sent + "-", sent + "-more", sent.upper(),
+        f"ff-{ids}-01", f"{sent}, {sent}", f"00-{ids}-1",
+        f"00-{'0' * 32}-{ids[33:]}-01", f"00-{ids[:32]}-{'0' * 16}-01",
+    )  # fmt: skip
+    for one in broken:
+        made = traceparent(one)
+        assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-00", made)
+        assert ids[:32] not in made
+
+
+def test_what_a_later_version_of_the_trace_context_says_is_understood_as_far_as_it_is_known() -> (
+    None
+):
+    """It may say more, which is dropped, as are flags that have no meaning yet (section 4)."""
+    ids = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"
+    assert traceparent(f"01-{ids}-ff-what-the-future-brings") == f"00-{ids}-03"
+    assert traceparent(f"00-{ids}-f0") == f"00-{ids}-00"
 
 
 def test_a_replays_id_is_the_same_each_time_and_another_for_each_number() -> None:

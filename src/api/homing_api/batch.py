@@ -23,6 +23,7 @@ from homing_api.answering import Accepted, accepted, outcome_status
 from homing_api.expiring import ITEM, Expires, expires_at
 from homing_api.problems import Problem, ProblemDocument, unavailable
 from homing_api.receiving import JSON, Received, decode, field_error
+from homing_api.spans import about
 from homing_api.submitting import UNACKNOWLEDGED, Submitter
 from homing_api.wrapping import Asked, Wrapped, idempotency_key, wrap
 
@@ -70,11 +71,9 @@ class Batch:
     longest: timedelta
     """How far away an expiry may lie."""
 
-    async def submit(
-        self, items: Sequence[bytes], owner: OwnerToken, traceparent: str | None
-    ) -> list[ItemAnswer]:
+    async def submit(self, items: Sequence[bytes], owner: OwnerToken) -> list[ItemAnswer]:
         """Submit the items; their answers, in the same order."""
-        read = [self._read(item, owner, traceparent) for item in items]
+        read = [self._read(item, owner) for item in items]
         by_key: dict[str, list[int]] = {}
         for index, one in enumerate(read):
             if isinstance(one, Wrapped):
@@ -112,6 +111,7 @@ class Batch:
                     stopped = "An earlier command of this key was not acknowledged; not sent."
 
     async def _one(self, wrapped: Wrapped, deadline: float) -> ItemAnswer:
+        about(wrapped)
         try:
             async with asyncio.timeout_at(deadline):
                 submitted = await self.submitter.submit(wrapped, None)
@@ -127,7 +127,7 @@ class Batch:
             return ItemAnswer(status=outcome_status(outcome), outcome=sent(outcome))
         return ItemAnswer(status=202, accepted=accepted(wrapped, submitted.position))
 
-    def _read(self, item: bytes, owner: OwnerToken, traceparent: str | None) -> Wrapped | _Lost:
+    def _read(self, item: bytes, owner: OwnerToken) -> Wrapped | _Lost:
         try:
             if len(item) > self.item_max_bytes:
                 raise Problem(
@@ -140,7 +140,7 @@ class Batch:
             payload = bytes(said.payload)
             received = Received(decode(found[1], payload), payload)
             expires = expires_at(said.expires, now(), self.longest, ITEM)
-            asked = Asked(idempotency_key(said.idempotency_key), traceparent, expires=expires)
+            asked = Asked(idempotency_key(said.idempotency_key), expires=expires)
             return wrap(received, owner, self.partitions, asked)
         except msgspec.ValidationError as error:
             wrong = field_error(error)

@@ -7,6 +7,7 @@ window; the listeners close; NATS and Postgres close last.
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,6 +26,9 @@ from homing.storage import (
     RecordedStream,
     checkpoints,
 )
+from homing.tracing.beginning import recorded
+from homing.tracing.requests import served
+from homing.tracing.settings import read
 from homing.verifying import verified
 from homing_api.batch import Batch
 from homing_api.hub import Hub
@@ -46,8 +50,9 @@ SWEEP_CONNECTIONS = 2
 def main() -> None:
     """Read the settings and serve until a signal. Exits 1 on failure."""
     config = settings.load(ApiSettings)
+    traces = read(os.environ, "homing-api")
     configure(config, "api")
-    run(lambda lifecycle: api(config, lifecycle))
+    run(lambda lifecycle: recorded(traces, lambda: api(config, lifecycle)))
 
 
 async def api(config: ApiSettings, lifecycle: Lifecycle) -> None:
@@ -160,7 +165,7 @@ async def _serve(
             )
         ]
         serving = group.create_task(
-            serve(app, config.bind, config.port, closed, lifecycle.stopping)
+            serve(served(app), config.bind, config.port, closed, lifecycle.stopping)
         )
         lifecycle.started.set()
         log.info("api.started", port=config.port, domains=sorted(domains.domains))

@@ -18,12 +18,13 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from homing import telemetry
 from homing.domain import Domain
 from homing.log import get
-from homing.outcome import CommandId, OwnerToken, now
+from homing.outcome import CommandId, Outcome, OwnerToken, now
 from homing.queries import Query
 from homing.registry import Registry
 from homing.settings import ApiSettings
 from homing.storage import OutcomeReading
-from homing_api import events, plain
+from homing.tracing.requests import tells
+from homing_api import events, plain, spans
 from homing_api.answering import JSON, Answer, accepted, outcome_answer, pending_answer
 from homing_api.batch import NDJSON, Batch, split
 from homing_api.docs_page import docs_page
@@ -90,11 +91,13 @@ def _sessions(app: Quart, parts: Parts) -> None:
 def _commands(app: Quart, parts: Parts) -> None:
     @app.post("/api/commands/<command_type>")
     async def submit(command_type: str) -> Response:
+        spans.of_request(request.headers.get("traceparent"))
         body = await _body(parts.settings.body_max_bytes)
         content_type = request.headers.get("Content-Type", "")
         received = receive(parts.registry, command_type, content_type, body)
         session = parts.sessions.ensured(request)
         wrapped = wrap(received, session.owner, parts.settings.partitions, _asked(parts.settings))
+        spans.about(wrapped)
         wait = wait_seconds(request.headers.getlist("Prefer"))
         answer = _answer(wrapped, await parts.submitter.submit(wrapped, wait))
         telemetry.SUBMITTED.labels(command_type, str(answer.status)).inc()
@@ -124,13 +127,14 @@ def _commands(app: Quart, parts: Parts) -> None:
 def _batches(app: Quart, parts: Parts) -> None:
     @app.post("/api/commands")
     async def submit_batch() -> Response:
+        spans.of_request(request.headers.get("traceparent"))
         body = await _body(parts.settings.batch_max_bytes)
         media_type = check_media_type(request.headers.get("Content-Type", ""), JSON, NDJSON)
         items = split(media_type, body)
         session = parts.sessions.ensured(request)
-        trace = request.headers.get("traceparent")
-        answers = await parts.batch.submit(items, session.owner, trace)
+        answers = await parts.batch.submit(items, session.owner)
         for answer in answers:
+            _tells(answer.outcome)
             telemetry.SUBMITTED.labels("batch", str(answer.status)).inc()
         if media_type == JSON:
             said = msgspec.json.encode(answers)
@@ -225,12 +229,18 @@ def _delay() -> float:
 def _answer(wrapped: Wrapped, submitted: Submitted) -> Answer:
     if submitted.outcome is not None:
         telemetry.EVENTS_SENT.labels("response").inc()
+        _tells(submitted.outcome.outcome)
         answer = outcome_answer(submitted.outcome.outcome)
     else:
         answer = pending_answer(accepted(wrapped, submitted.position))
     if submitted.waited is not None:
         answer.headers["Preference-Applied"] = f"wait={submitted.waited:g}"
     return answer
+
+
+def _tells(outcome: Outcome | None) -> None:
+    if outcome is not None and outcome.traceparent:
+        tells(request.scope, outcome.traceparent)
 
 
 def _number(name: str, least: float, most: float, *, whole: bool = False) -> float | None:

@@ -21,7 +21,7 @@ from homing.errors import HomingError
 from homing.log import get
 from homing.outcome import CommandId, OwnerToken, Stored, sent
 from homing.storage import NIL, Bounds, OutcomeReading, Placed
-from homing_api import events
+from homing_api import events, spans
 from homing_api.cursor import Cursor, parse
 from homing_api.hub import Hub
 from homing_api.streams import QUEUE_MAX, Frame, Stream, Streams, come_again
@@ -67,7 +67,7 @@ class Streaming:
         stream = Stream(owner)
 
         def heard(stored: Stored) -> None:
-            stream.offer(_outcome(stored, command_id))
+            stream.offer(_outcome(stream, stored, command_id))
             stream.end("told")
 
         def late(seconds: float) -> None:
@@ -117,14 +117,14 @@ class Streaming:
             page = await self._outcomes.own_since(owner, *position, PAGE)
             for placed in page:
                 if feed.is_new(placed.stored):
-                    yield _outcome(placed.stored, feed.cursor_at(placed))()
+                    yield _outcome(feed.stream, placed.stored, feed.cursor_at(placed))()
             if len(page) < PAGE:
                 break
             position = (page[-1].xid, page[-1].stored.outcome.command_id)
         waiting = told.waiting[:WAITING_MAX]
         for stored in await self._outcomes.read(waiting) if waiting else ():
             if stored.owner == owner and feed.is_new(stored):
-                yield _outcome(stored, feed.start)()
+                yield _outcome(feed.stream, stored, feed.start)()
         yield events.primer(feed.start)
 
 
@@ -132,7 +132,7 @@ class _Feed:
     """What an owner's stream knows of itself: where it stands, and what it has told."""
 
     def __init__(self, stream: Stream, sweeper: Sweeper, incarnation: int, bounds: Bounds) -> None:
-        self._stream = stream
+        self.stream = stream
         self._sweeper = sweeper
         self._here = Cursor(incarnation, bounds.timeline, bounds.oldest_running)
         self._next_xid = bounds.next_xid
@@ -185,7 +185,7 @@ class _Feed:
         elif len(self._early) < QUEUE_MAX:
             self._early.append((stored, self.cursor()))
         else:
-            self._stream.cut("slow")
+            self.stream.cut("slow")
 
     def live(self) -> None:
         """All history is told: go on with what was heard since.
@@ -195,15 +195,16 @@ class _Feed:
         early, self._early = self._early or (), None
         for stored, cursor in early:
             self._offer(stored, cursor)
-        self._stream.ping = lambda: events.event("ping", b"{}", self.cursor())
+        self.stream.ping = lambda: events.event("ping", b"{}", self.cursor())
 
     def _offer(self, stored: Stored, cursor: str) -> None:
         if self.is_new(stored):
-            self._stream.offer(_outcome(stored, cursor))
+            self.stream.offer(_outcome(self.stream, stored, cursor))
 
 
-def _outcome(stored: Stored, event_id: str) -> Frame:
+def _outcome(stream: Stream, stored: Stored, event_id: str) -> Frame:
     def frame() -> bytes:
+        spans.writes(stream, stored.outcome)
         telemetry.EVENTS_SENT.labels("stream").inc()
         return events.event("outcome", msgspec.json.encode(sent(stored.outcome)), event_id)
 

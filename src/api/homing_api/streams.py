@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from opentelemetry.trace import Span
+
 from homing import telemetry
 from homing.log import get
 from homing.outcome import OwnerToken
@@ -46,6 +48,7 @@ class Stream:
         self._writing = False
         self._ended: str | None = None
         self._writer = asyncio.current_task()
+        self._telling: Span | None = None
 
     @property
     def ended(self) -> str | None:
@@ -78,12 +81,19 @@ class Stream:
     async def next(self) -> bytes | None:
         """The next bytes; None at the end. What was given before counts as written now."""
         self._writing, self.written_at = False, time.monotonic()
+        self.telling(None)
         while not self._frames:
             if self._ended:
                 return None
             self._wake.clear()
             await self._wake.wait()
         return self.passing(self._frames.popleft()())
+
+    def telling(self, span: Span | None) -> None:
+        """What is written from now on is this span's; what was written before is written."""
+        if self._telling is not None:
+            self._telling.end()
+        self._telling = span
 
     def passing(self, data: bytes) -> bytes:
         """`data`, noted as being written from now on."""
@@ -148,6 +158,7 @@ class Streams:
         try:
             yield
         finally:
+            stream.telling(None)
             mine = self._open[stream.owner]
             mine.discard(stream)
             if not mine:

@@ -21,6 +21,7 @@ from homing.errors import BrokerUnavailable, HomingError, StreamFull, TooLarge
 from homing.log import get
 from homing.outcome import Position, Stored
 from homing.storage import OutcomeReading
+from homing_api import spans
 from homing_api.hub import Hub
 from homing_api.pressure import Pressure
 from homing_api.problems import Problem, overloaded, unavailable
@@ -145,9 +146,7 @@ class Submitter:
         self._in_flight += 1
         started = time.monotonic()
         try:
-            receipt = await self._loop.publisher.publish(
-                wrapped.command_id, wrapped.subject, wrapped.body, wrapped.traceparent
-            )
+            receipt = await spans.publish(self._loop.publisher, wrapped)
         except TooLarge as error:
             raise Problem(413, "too-large", f"The command is too large: {error.detail}.") from error
         except StreamFull as error:

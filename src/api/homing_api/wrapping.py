@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from homing.envelope import KEY_MAX, Envelope, encode
 from homing.identity import derived_command_id, fingerprint, new_command_id, traceparent
@@ -37,12 +38,25 @@ class Wrapped(NamedTuple):
     fingerprint: str
     partition: int
     subject: str
-    body: bytes
-    traceparent: str
+    envelope: Envelope
     repeatable: bool
     """Whether it has an idempotency key, so that it may have been sent before."""
     late: Problem | None
     """Why it is refused unless its outcome is known, if so."""
+
+    @property
+    def traceparent(self) -> str:
+        """Where it stands in its trace."""
+        return self.envelope.traceparent
+
+    def sent_by(self, traceparent: str) -> Wrapped:
+        """The same, as the span that sends it."""
+        return self._replace(envelope=replace(self.envelope, traceparent=traceparent))
+
+    @property
+    def body(self) -> bytes:
+        """What is published."""
+        return encode(self.envelope)
 
 
 def wrap(received: Received, owner: OwnerToken, partitions: int, asked: Asked) -> Wrapped:
@@ -77,8 +91,7 @@ def wrap(received: Received, owner: OwnerToken, partitions: int, asked: Asked) -
         fingerprint=envelope.fingerprint,
         partition=partition,
         subject=subject_of(envelope.type, partition),
-        body=encode(envelope),
-        traceparent=envelope.traceparent,
+        envelope=envelope,
         repeatable=repeat is not None,
         late=asked.expires.late if asked.expires else None,
     )

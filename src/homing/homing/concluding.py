@@ -35,6 +35,8 @@ class Case(NamedTuple):
     envelope: Envelope
     position: Position
     timeline: Timeline
+    traceparent: str = ""
+    """The span in which it is decided; empty if nobody records it."""
 
 
 class Concluded(NamedTuple):
@@ -90,7 +92,8 @@ def _body(case: Case, verdict: Verdict) -> bytes:
             error=verdict.error,
             position=case.position,
             timeline=case.timeline,
-            trace_id=trace_id(envelope.traceparent),
+            trace_id=trace_id(case.traceparent or envelope.traceparent),
+            traceparent=case.traceparent or UNSET,
             replays=UNSET if envelope.replays is None else envelope.replays,
         )
     )

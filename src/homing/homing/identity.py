@@ -11,6 +11,7 @@ import hashlib
 import re
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import uuid_utils
@@ -18,7 +19,11 @@ import uuid_utils
 from homing.outcome import CommandId, OwnerToken
 
 ID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
+_TRACEPARENT = re.compile(
+    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
+)
+SAMPLED, RANDOM = 1, 2
+"""The flags of a trace that have a meaning; others are not passed on."""
 
 
 def owner_token(issuer: str, subject: str) -> OwnerToken:
@@ -70,18 +75,41 @@ def token(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
 
-def traceparent(received: str | None = None) -> str:
-    """The trace of a command (W3C Trace Context): the sender's, if it sent one, else a new one.
+class Traced(NamedTuple):
+    """The span that a traceparent names."""
 
-    The span in it is always ours.
+    trace_id: str
+    span_id: str
+    flags: int
+
+    @property
+    def sampled(self) -> bool:
+        """Whether whoever began the trace wants it recorded."""
+        return bool(self.flags & SAMPLED)
+
+    def __str__(self) -> str:
+        """The traceparent that names it (W3C Trace Context, version 00)."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
+
+
+def traced(parent: str) -> Traced | None:
+    """What a traceparent names, of a version that is not known yet as well; None if it is none."""
+    match = _TRACEPARENT.fullmatch(parent)
+    if match is None or (match[1] == "00" and match[5] is not None):
+        return None
+    return Traced(match[2], match[3], int(match[4], 16) & (SAMPLED | RANDOM))
+
+
+def traceparent(received: str | None = None) -> str:
+    """The trace of a command (W3C Trace Context): the sender's as it is, else a new one.
+
+    A new one is not sampled: whoever records spans begins its traces itself.
     """
-    match = _TRACEPARENT.fullmatch(received or "")
-    trace_id = match[1] if match else uuid_utils.uuid4().hex
-    flags = match[2] if match else "00"
-    return f"00-{trace_id}-{uuid_utils.uuid4().hex[:16]}-{flags}"
+    known = traced(received or "")
+    return str(known or Traced(uuid_utils.uuid4().hex, uuid_utils.uuid4().hex[:16], 0))
 
 
 def trace_id(parent: str) -> str:
     """The trace id inside a traceparent; empty if there is none."""
-    match = _TRACEPARENT.fullmatch(parent)
-    return match[1] if match else ""
+    known = traced(parent)
+    return known.trace_id if known else ""

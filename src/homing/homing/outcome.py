@@ -65,6 +65,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     position: Position
     timeline: Timeline
     trace_id: str
+    traceparent: str | UnsetType = UNSET
+    """Of a trace that is recorded, the span that told it: the parent of what comes after it."""
     replays: str | UnsetType = UNSET
     """The failed command that this one did again, of a replay."""
 
@@ -74,6 +76,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
 
     fingerprint: str
     announced_at: datetime
+    traceparent: str | UnsetType = UNSET
     outcome: Raw
 
 
@@ -99,14 +102,19 @@ def decode_announcement(owner: OwnerToken, body: bytes) -> Stored:
     said = _announcement.decode(body)
     outcome = _outcome.decode(said.outcome)
     timeline = msgspec.structs.replace(outcome.timeline, announced_at=said.announced_at)
-    outcome = msgspec.structs.replace(outcome, timeline=timeline)
+    parent = said.traceparent or outcome.traceparent
+    outcome = msgspec.structs.replace(outcome, timeline=timeline, traceparent=parent)
     return Stored(owner=owner, fingerprint=said.fingerprint, outcome=outcome)
 
 
-def encode_announcement(fingerprint: str, body: bytes) -> bytes:
-    """Wrap a stored outcome's body for its way to the API."""
+def encode_announcement(
+    fingerprint: str, body: bytes, traceparent: str | UnsetType = UNSET
+) -> bytes:
+    """Wrap a stored outcome's body for its way to the API; `traceparent` is the way's span."""
     return msgspec.json.encode(
-        Announcement(fingerprint=fingerprint, announced_at=now(), outcome=Raw(body))
+        Announcement(
+            fingerprint=fingerprint, announced_at=now(), traceparent=traceparent, outcome=Raw(body)
+        )
     )
 
 

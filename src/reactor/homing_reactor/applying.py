@@ -13,6 +13,7 @@ from homing.domain import Domain
 from homing.ledger import ClaimsUnforeseen, Ledger
 from homing.registry import Registry
 from homing.storage import FenceRow, RoundStatements, RoundStore
+from homing.tracing import step
 from homing_reactor.deciding import Decider, Plan, States
 from homing_reactor.forming import Batch
 from homing_reactor.held import Held
@@ -77,14 +78,18 @@ class Applier:
         then nothing of it is applied.
         """
         async with self._rounds.transaction() as transaction:
-            ours = await transaction.fence([_fence(batch) for batch in batches])
+            with step("fence", "UPDATE homing.partitions", len(batches)):
+                ours = await transaction.fence([_fence(batch) for batch in batches])
             tasks = in_order([batch for batch in batches if batch.held.partition in ours])
             plan, ledger = Plan(), Ledger()
             if tasks:
-                start = await self._load(transaction, tasks, condemned)
-                plan, ledger = await self._decide(transaction, start)
-            await self._save(transaction, plan)
-            await transaction.settle_claims(ledger.changes())
+                with step("load", "SELECT outcomes, states", len(tasks)):
+                    start = await self._load(transaction, tasks, condemned)
+                with step("decide"):
+                    plan, ledger = await self._decide(transaction, start)
+            with step("save", "INSERT states, outcomes, events", len(plan.outcomes)):
+                await self._save(transaction, plan)
+                await transaction.settle_claims(ledger.changes())
         return Applied(ours, plan)
 
     async def _load(

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from homing.broker import Delivery
 from homing.concluding import Case, conclude, context_of, domain_of
@@ -27,6 +28,7 @@ from homing_reactor.intake import Fault, Task
 EXPIRED = "expired"
 States = dict[str, dict[str, Any]]
 """By domain, by key; a key without a state is missing or None."""
+Said = tuple[str, str, bytes]
 
 
 @dataclass
@@ -43,10 +45,16 @@ class Plan:
     seconds: dict[str, float] = field(default_factory=dict)
     """The longest that a command of each type took to be decided."""
 
-    def announcements(self) -> Iterable[tuple[str, str, bytes]]:
+    def announcements(self) -> Iterable[Said]:
         """(owner, command id, body) each."""
         for row in self.outcomes:
-            yield row.owner, row.command_id, encode_announcement(row.fingerprint, row.body.encode())
+            yield announcement(row)
+
+
+def announcement(row: OutcomeRow, traceparent: str | UnsetType = UNSET) -> Said:
+    """(owner, command id, body) of one outcome; `traceparent` is the span that says it."""
+    said = encode_announcement(row.fingerprint, row.body.encode(), traceparent)
+    return row.owner, row.command_id, said
 
 
 @dataclass
@@ -100,7 +108,8 @@ class Decider:
         mine = around.states.setdefault(task.domain.name, {}) if task.domain else {}
         state = mine.get(envelope.key)
         at = now()
-        case = Case(envelope, position, _timeline(task.delivery, envelope, at))
+        timeline = _timeline(task.delivery, envelope, at)
+        case = Case(envelope, position, timeline, task.traceparent)
         verdict, body = conclude(
             case, _verdict(task, envelope, state, around.condemned, at), state, around.ledger
         )

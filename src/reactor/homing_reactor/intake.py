@@ -42,6 +42,8 @@ class Task(NamedTuple):
     fault: Fault | None = None
     wait_seconds: float = 0.0
     """How long to hold it, and its partition with it, from its arrival."""
+    traceparent: str = ""
+    """The span in which it is applied; empty if nobody records it."""
 
 
 class Waiting(NamedTuple):

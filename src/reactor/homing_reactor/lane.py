@@ -10,6 +10,7 @@ crash here is made good by the next holder, which announces again, and by the sw
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -18,6 +19,7 @@ from typing import NamedTuple
 
 from homing import telemetry
 from homing.broker import Announcing
+from homing.identity import trace_id
 from homing.log import get
 from homing.storage import HolderRecords
 from homing_reactor.applying import Applied, Applier
@@ -30,6 +32,7 @@ from homing_reactor.intake import Fault
 from homing_reactor.lease import Lease
 from homing_reactor.pace import Costs, Pace
 from homing_reactor.peril import DEATHS_MAX
+from homing_reactor.spans import RoundSpans, of_round
 
 log = get(__name__)
 PAUSE_FIRST_SECONDS, PAUSE_MAX_SECONDS = 0.05, 1.0
@@ -109,14 +112,17 @@ class Lane:
 
     async def _apply(self, batches: Sequence[Batch[Held]]) -> None:
         started = time.monotonic()
-        try:
-            applied = await self._applier.apply(batches, await self._condemned(batches))
-            self._pause = 0.0
-            self._committed(batches, applied, time.monotonic() - started)
-            await self._tell(batches, applied)
-        except Exception as error:
-            # Nothing of the round may be lost to an error of any kind; `judge` knows them all.
-            await self._failed(batches, error)
+        with of_round(batches, aside=self._aside) as spans:
+            try:
+                applied = await self._applier.apply(batches, await self._condemned(batches))
+                self._pause = 0.0
+                self._committed(batches, applied, time.monotonic() - started)
+                spans.committed(applied)
+                await self._tell(batches, applied, spans)
+            except Exception as error:
+                # Nothing of the round may be lost to an error of any kind; `judge` knows them all.
+                spans.failed(error)
+                await self._failed(batches, error)
 
     async def _condemned(self, batches: Sequence[Batch[Held]]) -> Fault | None:
         """Why the only command of this round has to fail, if it has used up its tries.
@@ -154,11 +160,14 @@ class Lane:
         for letter in applied.plan.dead_letters:
             log.warning(
                 "command.dead_letter", reason=letter.reason, command_id=letter.command_id,
+                trace_id=trace_id(json.loads(letter.headers).get("traceparent", "")),
                 partition=letter.partition, sequence=letter.sequence,
             )  # fmt: skip
 
-    async def _tell(self, batches: Sequence[Batch[Held]], applied: Applied) -> None:
-        await self._shared.announcer.outcomes(applied.plan.announcements())
+    async def _tell(
+        self, batches: Sequence[Batch[Held]], applied: Applied, spans: RoundSpans
+    ) -> None:
+        await self._shared.announcer.outcomes(spans.announcements(applied.plan))
         for held, tasks in batches:
             if held.partition in applied.ours and held.open_after_round:
                 await self._shared.announcer.applied(tasks[-1].delivery.reply)
@@ -169,7 +178,7 @@ class Lane:
         telemetry.ROUNDS_FAILED.labels(failure.verdict.name.lower()).inc()
         log.warning(
             "round.failed", verdict=failure.verdict.name.lower(), why=str(error),
-            partitions=len(batches), commands=commands, aside=self._aside,
+            partitions=len(batches), commands=commands, aside=self._aside, **_about(batches),
             exc_info=failure.verdict is Verdict.BLAME and commands == 1,
         )  # fmt: skip
         blame(batches, failure)
@@ -192,3 +201,16 @@ class Lane:
     async def _back_off(self) -> None:
         self._pause = min(PAUSE_MAX_SECONDS, max(PAUSE_FIRST_SECONDS, self._pause * 2))
         await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311  # jitter
+
+
+def _about(batches: Sequence[Batch[Held]]) -> dict[str, object]:
+    """The command of a round that has only one, for the log."""
+    held, tasks = batches[0]
+    envelope = tasks[0].envelope
+    if len(batches) > 1 or len(tasks) > 1 or envelope is None:
+        return {}
+    return {
+        "command_id": envelope.id,
+        "trace_id": trace_id(envelope.traceparent),
+        "partition": held.partition,
+    }

@@ -21,6 +21,8 @@ from homing.registry import Registry
 from homing.serving import with_probes
 from homing.settings import ReactorSettings
 from homing.storage import Database, Holding, RecordedStream, Rounds, checkpoints
+from homing.tracing.beginning import recorded
+from homing.tracing.settings import read
 from homing.verifying import verified
 from homing_reactor.applying import Applier
 from homing_reactor.deciding import Decider
@@ -56,8 +58,9 @@ class Databases(NamedTuple):
 def main() -> None:
     """Read the settings and run until a signal. Exits 1 on failure."""
     config = settings.load(ReactorSettings)
+    traces = read(os.environ, "homing-reactor")
     configure(config, "reactor")
-    run(lambda lifecycle: _watched(config, lifecycle))
+    run(lambda lifecycle: recorded(traces, lambda: _watched(config, lifecycle)))
 
 
 async def _watched(config: ReactorSettings, lifecycle: Lifecycle) -> None:

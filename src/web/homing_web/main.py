@@ -7,11 +7,15 @@ the client towards the API closes last.
 from __future__ import annotations
 
 import asyncio
+import os
 
 from homing.lifecycle import Lifecycle, run
 from homing.log import configure, get
 from homing.serving import internal_app, linger, serve
 from homing.settings import WebSettings, load
+from homing.tracing.beginning import recorded
+from homing.tracing.requests import served
+from homing.tracing.settings import read
 from homing_web.app import build
 from homing_web.pages import read_assets
 from homing_web.proxy import Proxy, open_session
@@ -22,8 +26,9 @@ log = get(__name__)
 def main() -> None:
     """Run the web process until it is told to stop."""
     settings = load(WebSettings)
+    traces = read(os.environ, "homing-web")
     configure(settings, "web")
-    run(lambda lifecycle: serve_web(settings, lifecycle))
+    run(lambda lifecycle: recorded(traces, lambda: serve_web(settings, lifecycle)))
 
 
 async def serve_web(settings: WebSettings, lifecycle: Lifecycle) -> None:
@@ -38,7 +43,9 @@ async def _serve(settings: WebSettings, lifecycle: Lifecycle, proxy: Proxy) -> N
     page = build(read_assets(), proxy)
     probes = internal_app(lifecycle)
     async with asyncio.TaskGroup() as parts:
-        parts.create_task(serve(page, settings.bind, settings.port, stop, lifecycle.stopping))
+        parts.create_task(
+            serve(served(page), settings.bind, settings.port, stop, lifecycle.stopping)
+        )
         parts.create_task(serve(probes, settings.bind, settings.internal_port, stop))
         lifecycle.started.set()
         log.info("web.started", port=settings.port, api=settings.api_url)

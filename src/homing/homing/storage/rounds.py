@@ -25,6 +25,7 @@ from homing.errors import HomingError, StorageUnavailable
 from homing.storage.claims import insert_claims, load_claims, settle_claims
 from homing.storage.database import Connection, Database, StatementFailed, translate
 from homing.storage.states import load_states, save_states
+from homing.tracing import step
 
 _FENCE = """
 WITH held AS MATERIALIZED (
@@ -208,7 +209,8 @@ class Rounds:
                 try:
                     yield RoundTransaction(connection)
                     state = "commit"
-                    await transaction.commit()
+                    with step("commit", "COMMIT"):
+                        await transaction.commit()
                 except BaseException:
                     if state == "open":
                         async with asyncio.timeout(2):

@@ -1,0 +1,74 @@
+"""Which traces are recorded: the standard samplers, and what begins beside a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    Decision,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import Link, NonRecordingSpan, SpanKind, TraceState
+from opentelemetry.util.types import Attributes
+
+from homing.tracing.settings import Tracing
+
+_ROOTS: dict[str, Callable[[float], Sampler]] = {
+    "always_on": lambda _: ALWAYS_ON,
+    "always_off": lambda _: ALWAYS_OFF,
+    "traceidratio": TraceIdRatioBased,
+}
+
+
+def sampler(asked: Tracing) -> Sampler:
+    """The sampler that the settings name."""
+    root = _ROOTS[asked.sampler.removeprefix("parentbased_")](asked.ratio)
+    return Beside(ParentBased(root) if asked.parent_based else root)
+
+
+class Beside(Sampler):
+    """Samples a trace that begins with links as if it went on with what they lead to.
+
+    A round is a trace beside those of its commands, and a command of a batch is one beside that of
+    the request. Sampled by themselves, the round of a command that is looked at would mostly lack.
+    """
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def should_sample(  # noqa: PLR0913  # the SDK's
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """As the SDK asks."""
+
+        def ask(context: Context | None, trace_id: int) -> SamplingResult:
+            return self._sampler.should_sample(
+                context, trace_id, name, kind, attributes, links, trace_state
+            )
+
+        if not links or trace.get_current_span(parent_context).get_span_context().is_valid:
+            return ask(parent_context, trace_id)
+        for link in links:
+            around = trace.set_span_in_context(NonRecordingSpan(link.context), Context())
+            result = ask(around, link.context.trace_id)
+            if result.decision is Decision.RECORD_AND_SAMPLE:
+                return result
+        return SamplingResult(Decision.DROP)
+
+    def get_description(self) -> str:
+        """For those who look."""
+        return f"Beside{{{self._sampler.get_description()}}}"
