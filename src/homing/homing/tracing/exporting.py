@@ -32,6 +32,7 @@ from homing.tracing.settings import Tracing
 
 log = get(__name__)
 FLUSH_SECONDS = 1.5
+SAID_MAX = 300
 
 
 @asynccontextmanager
@@ -108,7 +109,10 @@ class _Watched(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Called by the SDK's thread, for one batch at a time."""
-        result = self._exporter.export(spans)
+        try:
+            result = self._exporter.export(spans)
+        except Exception as error:  # whatever it is, spans are lost and nothing else
+            self._reason.said, result = repr(error)[:SAID_MAX], SpanExportResult.FAILURE
         if result is not SpanExportResult.SUCCESS:
             if not self._lost:
                 self._around.run(log.warning, "traces.lost", why=self._reason.said)
@@ -139,4 +143,4 @@ class _Reason(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the last word."""
-        self.said = record.getMessage()[:300]
+        self.said = record.getMessage()[:SAID_MAX]
