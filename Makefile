@@ -65,6 +65,10 @@ bench-idle: $(STAMP) ## what idle partitions cost (ARGS="--partitions 512")
 bench-rounds: $(STAMP) ## what bad and slow commands cost the others (ARGS="--refused 0.01 --hang 0.0005")
 	@PYTHONPATH=tests:tests/support/tally $(BIN)/python bench/rounds.py $(ARGS)
 
+.PHONY: bench-telemetry
+bench-telemetry: $(STAMP) ## what metrics and traces cost the loop, against none (ARGS="--ratio 1")
+	@PYTHONPATH=tests:tests/support/tally $(BIN)/python bench/telemetry.py $(ARGS)
+
 .PHONY: e2e
 e2e: $(STAMP) ## end-to-end tests on a cluster: kind, or what HOMING_CLUSTER_KIT names (ARGS="-k restart")
 	@PYTHONPATH=tests HOMING_REQUIRE=browser,e2e $(BIN)/python -m support.cluster run $(BIN)/python -m pytest tests/e2e \
