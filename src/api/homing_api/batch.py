@@ -8,6 +8,7 @@ acknowledge, its later ones are not sent: they would overtake it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from homing import telemetry
 from homing.errors import HomingError
 from homing.log import get
 from homing.outcome import Outcome, OwnerToken, now, sent
@@ -56,6 +58,8 @@ class _Lost(NamedTuple):
     """An item that cannot be sent, and why."""
 
     problem: Problem
+    type: str
+    """As the metrics have it."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ class Batch:
             for indices in by_key.values():
                 mine = [(index, read[index]) for index in indices]
                 group.create_task(self._one_key(mine, answers, slots, deadline))
+        for index, one in enumerate(read):
+            telemetry.SUBMITTED.labels(one.type, str(answers[index].status)).inc()
         return [answers[index] for index in range(len(items))]
 
     async def _one_key(
@@ -124,10 +130,12 @@ class Batch:
             return _refused(unavailable("It was not submitted.", command_id=wrapped.command_id))
         if submitted.outcome is not None:
             outcome = submitted.outcome.outcome
+            self.submitter.waits.told("response", outcome)
             return ItemAnswer(status=outcome_status(outcome), outcome=sent(outcome))
         return ItemAnswer(status=202, accepted=accepted(wrapped, submitted.position))
 
     def _read(self, item: bytes, owner: OwnerToken) -> Wrapped | _Lost:
+        started, known = time.monotonic(), telemetry.UNKNOWN
         try:
             if len(item) > self.item_max_bytes:
                 raise Problem(
@@ -137,18 +145,21 @@ class Batch:
             found = self.registry.find(said.type)
             if found is None:
                 raise Problem(404, "unknown-command", f"There is no command {said.type!r:.200}.")
-            payload = bytes(said.payload)
+            known, payload = said.type, bytes(said.payload)
             received = Received(decode(found[1], payload), payload)
             expires = expires_at(said.expires, now(), self.longest, ITEM)
             asked = Asked(idempotency_key(said.idempotency_key), expires=expires)
-            return wrap(received, owner, self.partitions, asked)
+            wrapped = wrap(received, owner, self.partitions, asked)
+            telemetry.observe(telemetry.STEP_SECONDS, time.monotonic() - started, "validate")
+            return wrapped
         except msgspec.ValidationError as error:
             wrong = field_error(error)
-            return _Lost(Problem(422, "invalid", f"{wrong.field}: {wrong.detail}", errors=(wrong,)))
+            problem = Problem(422, "invalid", f"{wrong.field}: {wrong.detail}", errors=(wrong,))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return _Lost(Problem(400, "malformed", f"The item is no valid JSON: {error}"))
-        except Problem as problem:
-            return _Lost(problem)
+            problem = Problem(400, "malformed", f"The item is no valid JSON: {error}")
+        except Problem as refused:
+            problem = refused
+        return _Lost(problem, known)
 
 
 def split(media_type: str, body: bytes) -> list[bytes]:

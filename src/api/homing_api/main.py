@@ -10,13 +10,16 @@ import asyncio
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
-from homing import registry, settings
+from homing import registry, settings, telemetry
 from homing.broker import Broker, CommandStream, Publisher, connect, watch_outcomes
 from homing.lag import Lag
 from homing.lifecycle import Lifecycle, patiently, run
 from homing.log import configure, get
+from homing.measuring import lag_of, pools_of, stream_of, unheld_by
 from homing.registry import Registry
+from homing.scraping import Scrape
 from homing.serving import linger, serve, with_probes
 from homing.settings import ApiSettings
 from homing.storage import (
@@ -25,6 +28,7 @@ from homing.storage import (
     Reading,
     RecordedStream,
     checkpoints,
+    unheld,
 )
 from homing.tracing.beginning import recorded
 from homing.tracing.requests import served
@@ -57,10 +61,12 @@ def main() -> None:
 
 async def api(config: ApiSettings, lifecycle: Lifecycle) -> None:
     """Serve the probes, wait for NATS and Postgres, serve until `lifecycle.stopping`."""
-    lag = Lag()
+    lag, scrape = Lag(), Scrape("api", lifecycle)
+    scrape.measure(lag_of(lag))
     await with_probes(
-        config, lifecycle, lambda: _work(config, lifecycle, lag), {"/lag": lag.answer}
-    )
+        config, lifecycle, lambda: _work(config, lifecycle, lag, scrape), scrape,
+        {"/lag": lag.answer},
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,10 +79,16 @@ class Servers:
     """Its own, so that no flood of queries keeps outcomes from those who wait for them."""
 
 
-async def _work(config: ApiSettings, lifecycle: Lifecycle, lag: Lag) -> None:
+async def _work(config: ApiSettings, lifecycle: Lifecycle, lag: Lag, scrape: Scrape) -> None:
     domains = registry.load()
-    reads = await patiently("postgres", FOREVER, lambda: _database(config, config.pool_size))
-    sweeps = await patiently("postgres", FOREVER, lambda: _database(config, SWEEP_CONNECTIONS))
+    telemetry.begin_at_zero("api", domains.types)
+    lifecycle.dependencies.update(nats=_not_yet, postgres=_not_yet)
+    opened = []
+    for name, size in (("reads", config.pool_size), ("sweeps", SWEEP_CONNECTIONS)):
+        open_one = partial(_database, config, name, size)
+        opened.append(await patiently("postgres", FOREVER, open_one))
+    reads, sweeps = opened
+    scrape.measure(pools_of(*opened), unheld_by(partial(unheld, sweeps, config.lease_seconds)))
     broker = await patiently("nats", FOREVER, lambda: connect(config.nats_url, "api"))
     servers = Servers(broker, reads, sweeps)
     try:
@@ -86,6 +98,7 @@ async def _work(config: ApiSettings, lifecycle: Lifecycle, lag: Lag) -> None:
             lambda: verified(config.partitions, servers.reads, servers.broker, domains),
         )
         lag.measure_by(lambda: checkpoints(sweeps), CommandStream(broker))
+        scrape.measure(stream_of(CommandStream(broker)))
         pressure = Pressure(lag.measured, config.lag_max_seconds)
         await _serve(config, lifecycle, domains, servers, recorded, pressure)
     finally:
@@ -94,10 +107,15 @@ async def _work(config: ApiSettings, lifecycle: Lifecycle, lag: Lag) -> None:
         await reads.close()
 
 
-async def _database(config: ApiSettings, size: int) -> Database:
+def _not_yet() -> bool:
+    return False
+
+
+async def _database(config: ApiSettings, name: str, size: int) -> Database:
     return await Database.open(
         config.postgres_url,
         size,
+        name=name,
         settings={"application_name": "homing-api", "statement_timeout": "4000"},
         statement_cache_size=config.statement_cache_size,
     )
@@ -144,7 +162,9 @@ async def _serve(
             outcomes=reads,
             queries=Queries(Reading(servers.reads)),
             streams=streams,
-            streaming=Streaming(streams, hub, reads, sweeper, recorded.incarnation),
+            streaming=Streaming(
+                streams, hub, reads, sweeper, recorded.incarnation, submitter.waits
+            ),
         )
     )
     lifecycle.dependencies.update(

@@ -6,6 +6,8 @@ raised is logged and answered as a 500 that tells nothing.
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -45,6 +47,8 @@ from homing_api.wrapping import Asked, Wrapped, idempotency_key, wrap
 
 log = get(__name__)
 DELAY_MAX_SECONDS = 5.0
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_TEMPLATE = re.compile(r"<(?:[^<>:]+:)?(?:command_)?([^<>:]+)>")
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,18 @@ def build(parts: Parts) -> Quart:
         for query in domain.queries:
             _query(app, parts, domain, query)
     _errors(app)
+    _counting(app)
     return app
+
+
+def _counting(app: Quart) -> None:
+    @app.after_request
+    async def counted(response: Response) -> Response:
+        rule = request.url_rule
+        route = _TEMPLATE.sub(r"{\1}", rule.rule) if rule else telemetry.UNKNOWN
+        method = request.method if request.method in METHODS else telemetry.OTHER
+        telemetry.REQUESTS.labels(route, method, str(response.status_code)).inc()
+        return response
 
 
 def _sessions(app: Quart, parts: Parts) -> None:
@@ -91,16 +106,13 @@ def _sessions(app: Quart, parts: Parts) -> None:
 def _commands(app: Quart, parts: Parts) -> None:
     @app.post("/api/commands/<command_type>")
     async def submit(command_type: str) -> Response:
-        spans.of_request(request.headers.get("traceparent"))
-        body = await _body(parts.settings.body_max_bytes)
-        content_type = request.headers.get("Content-Type", "")
-        received = receive(parts.registry, command_type, content_type, body)
-        session = parts.sessions.ensured(request)
-        wrapped = wrap(received, session.owner, parts.settings.partitions, _asked(parts.settings))
-        spans.about(wrapped)
-        wait = wait_seconds(request.headers.getlist("Prefer"))
-        answer = _answer(wrapped, await parts.submitter.submit(wrapped, wait))
-        telemetry.SUBMITTED.labels(command_type, str(answer.status)).inc()
+        known = command_type if parts.registry.find(command_type) else telemetry.UNKNOWN
+        try:
+            answer, session = await _submitted(parts, command_type)
+        except Problem as problem:
+            telemetry.SUBMITTED.labels(known, str(problem.document.status)).inc()
+            raise
+        telemetry.SUBMITTED.labels(known, str(answer.status)).inc()
         return _respond(answer, session)
 
     @app.get("/api/commands/<command_id>")
@@ -112,6 +124,8 @@ def _commands(app: Quart, parts: Parts) -> None:
         found = await parts.status.look_up(
             session.owner, command_id_of(command_id), None if sequence is None else int(sequence)
         )
+        if isinstance(found, Outcome):
+            parts.submitter.waits.seen(found.command_id)
         return _respond(Answer(200, JSON, msgspec.json.encode(found), {}), session)
 
     @app.get("/api/commands/<command_id>/events")
@@ -135,7 +149,6 @@ def _batches(app: Quart, parts: Parts) -> None:
         answers = await parts.batch.submit(items, session.owner)
         for answer in answers:
             _tells(answer.outcome)
-            telemetry.SUBMITTED.labels("batch", str(answer.status)).inc()
         if media_type == JSON:
             said = msgspec.json.encode(answers)
         else:
@@ -192,6 +205,24 @@ def _errors(app: Quart) -> None:
         return await problem(Problem(500, "internal-error", "Something here is broken."))
 
 
+async def _submitted(parts: Parts, command_type: str) -> tuple[Answer, Session]:
+    spans.of_request(request.headers.get("traceparent"))
+    body = await _body(parts.settings.body_max_bytes)
+    started = time.monotonic()
+    content_type = request.headers.get("Content-Type", "")
+    received = receive(parts.registry, command_type, content_type, body)
+    session = parts.sessions.ensured(request)
+    wrapped = wrap(received, session.owner, parts.settings.partitions, _asked(parts.settings))
+    telemetry.observe(telemetry.STEP_SECONDS, time.monotonic() - started, "validate")
+    spans.about(wrapped)
+    wait = wait_seconds(request.headers.getlist("Prefer"))
+    submitted = await parts.submitter.submit(wrapped, wait)
+    if submitted.outcome is not None:
+        outcome = submitted.outcome.outcome
+        parts.submitter.waits.told("response", outcome, submitted.heard_at)
+    return _answer(wrapped, submitted), session
+
+
 async def _body(most: int) -> bytes:
     body: bytes = await request.get_data(cache=False, as_text=False)  # type: ignore[assignment]  # Quart types the flag as bool
     if len(body) > most:
@@ -228,7 +259,6 @@ def _delay() -> float:
 
 def _answer(wrapped: Wrapped, submitted: Submitted) -> Answer:
     if submitted.outcome is not None:
-        telemetry.EVENTS_SENT.labels("response").inc()
         _tells(submitted.outcome.outcome)
         answer = outcome_answer(submitted.outcome.outcome)
     else:

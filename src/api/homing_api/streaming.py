@@ -3,12 +3,13 @@
 Both listen first, then read what is stored, then deliver, each outcome once. A stream of one
 command ends with its outcome; a browser's goes on, and can be resumed behind any of its events.
 
-    ways a stream ends: told (one command) · lifetime · drain · slow, stuck · store away · client
+    ways a stream ends: told (one command) · lifetime · drain · slow, stuck · store-away · client
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
@@ -26,12 +27,17 @@ from homing_api.cursor import Cursor, parse
 from homing_api.hub import Hub
 from homing_api.streams import QUEUE_MAX, Frame, Stream, Streams, come_again
 from homing_api.sweeping import Sweeper
+from homing_api.waits import DRAINED, TIMED_OUT, Heard, Wait, Waits, heard_now
 
 log = get(__name__)
 OPENING = events.comment("open")
 PAGE = 200
 WAITING_MAX = 50
 TOLD_MAX = 5000
+
+
+Written = Callable[[Stream, Stored, str, float | None], Frame]
+"""Makes the frame of an outcome: its event id, and when it came, if that was waited for."""
 
 
 class Told(NamedTuple):
@@ -53,7 +59,9 @@ class Streaming:
         outcomes: OutcomeReading,
         sweeper: Sweeper,
         incarnation: int,
+        waits: Waits,
     ) -> None:
+        self._waits = waits
         self._streams = streams
         self._hub = hub
         self._outcomes = outcomes
@@ -65,16 +73,20 @@ class Streaming:
     ) -> AsyncIterator[bytes]:
         """The outcome, whenever it comes; `pending` once if that takes more than `timeout`."""
         stream = Stream(owner)
+        telemetry.STREAMS_OPENED.labels("fresh").inc()
 
         def heard(stored: Stored) -> None:
-            stream.offer(_outcome(stream, stored, command_id))
+            wait.end(stored.outcome.status)
+            stream.offer(self._outcome(stream, stored, command_id, _came_at(stored, stream)))
             stream.end("told")
 
         def late(seconds: float) -> None:
+            wait.end(TIMED_OUT)
             stream.offer(lambda: events.pending(command_id, round(seconds * 1000)))
 
         with (
             self._streams.opened(stream),
+            self._waiting(stream, command_id, timeout) as wait,
             self._hub.awaiting(owner, command_id, heard, read=True),
             _later(timeout, late),
         ):
@@ -84,6 +96,28 @@ class Streaming:
             if stream.ended != "told":
                 yield stream.passing(come_again())
 
+    @contextmanager
+    def _waiting(
+        self, stream: Stream, command_id: CommandId, timeout: float | None
+    ) -> Iterator[Wait]:
+        """Without a timeout it is no wait, and is not counted."""
+        with self._waits.open("stream", command_id, counts=timeout is not None) as wait:
+            try:
+                yield wait
+            finally:
+                if stream.ended in ("drain", "lifetime"):
+                    wait.end(DRAINED)
+
+    def _outcome(
+        self, stream: Stream, stored: Stored, event_id: str, heard_at: float | None = None
+    ) -> Frame:
+        def frame() -> bytes:
+            spans.writes(stream, stored.outcome)
+            self._waits.told("stream", stored.outcome, heard_at)
+            return events.event("outcome", msgspec.json.encode(sent(stored.outcome)), event_id)
+
+        return frame
+
     async def of_owner(self, owner: OwnerToken, told: Told) -> AsyncIterator[bytes]:
         """Every outcome of an owner, from a cursor on or from now on."""
         stream = Stream(owner)
@@ -91,7 +125,7 @@ class Streaming:
             yield stream.passing(OPENING)
             try:
                 bounds = await self._outcomes.bounds()
-                feed = _Feed(stream, self._sweeper, self._incarnation, bounds)
+                feed = _Feed(stream, self._sweeper, self._incarnation, bounds, self._outcome)
                 with self._hub.feeding(owner, feed.hear):
                     async with aclosing(self._history(feed, owner, told)) as history:
                         async for frame in history:
@@ -101,7 +135,7 @@ class Streaming:
                         yield event
             except HomingError as error:
                 log.warning("stream.store_away", why=str(error))
-                stream.cut("store away")  # and nothing of it counts: it is resumed where it began
+                stream.cut("store-away")  # and nothing of it counts: it is resumed where it began
             yield stream.passing(come_again())
 
     async def _history(
@@ -109,6 +143,8 @@ class Streaming:
     ) -> AsyncGenerator[bytes, None]:
         """What is stored since the cursor, and of what the client waits for."""
         start = feed.start_from(told.cursor)
+        how = "reset" if start is None else "resumed" if told.cursor else "fresh"
+        telemetry.STREAMS_OPENED.labels(how).inc()
         if start is None:
             yield events.event("reset", b"{}", feed.start)
             start = feed.floor
@@ -117,27 +153,30 @@ class Streaming:
             page = await self._outcomes.own_since(owner, *position, PAGE)
             for placed in page:
                 if feed.is_new(placed.stored):
-                    yield _outcome(feed.stream, placed.stored, feed.cursor_at(placed))()
+                    yield self._outcome(feed.stream, placed.stored, feed.cursor_at(placed))()
             if len(page) < PAGE:
                 break
             position = (page[-1].xid, page[-1].stored.outcome.command_id)
         waiting = told.waiting[:WAITING_MAX]
         for stored in await self._outcomes.read(waiting) if waiting else ():
             if stored.owner == owner and feed.is_new(stored):
-                yield _outcome(feed.stream, stored, feed.start)()
+                yield self._outcome(feed.stream, stored, feed.start)()
         yield events.primer(feed.start)
 
 
 class _Feed:
     """What an owner's stream knows of itself: where it stands, and what it has told."""
 
-    def __init__(self, stream: Stream, sweeper: Sweeper, incarnation: int, bounds: Bounds) -> None:
+    def __init__(
+        self, stream: Stream, sweeper: Sweeper, incarnation: int, bounds: Bounds, frame: Written
+    ) -> None:
         self.stream = stream
+        self._frame = frame
         self._sweeper = sweeper
         self._here = Cursor(incarnation, bounds.timeline, bounds.oldest_running)
         self._next_xid = bounds.next_xid
         self._told: OrderedDict[str, None] = OrderedDict()
-        self._early: list[tuple[Stored, str]] | None = []
+        self._early: list[tuple[Heard, str]] | None = []
         # What was heard while history is being read. Most of it is history as well, and is told as
         # such: told from here, after all history, its cursor would run ahead of its neighbours.
 
@@ -180,10 +219,11 @@ class _Feed:
 
     def hear(self, stored: Stored) -> None:
         """An outcome of the owner, as it comes."""
+        heard = heard_now(stored)
         if self._early is None:
-            self._offer(stored, self.cursor())
+            self._offer(heard, self.cursor())
         elif len(self._early) < QUEUE_MAX:
-            self._early.append((stored, self.cursor()))
+            self._early.append((heard, self.cursor()))
         else:
             self.stream.cut("slow")
 
@@ -193,22 +233,19 @@ class _Feed:
         From now on pings may carry the cursor on, so that it does not grow old.
         """
         early, self._early = self._early or (), None
-        for stored, cursor in early:
-            self._offer(stored, cursor)
+        for heard, cursor in early:
+            self._offer(heard, cursor)
         self.stream.ping = lambda: events.event("ping", b"{}", self.cursor())
 
-    def _offer(self, stored: Stored, cursor: str) -> None:
-        if self.is_new(stored):
-            self.stream.offer(_outcome(self.stream, stored, cursor))
+    def _offer(self, heard: Heard, cursor: str) -> None:
+        if self.is_new(heard.stored):
+            self.stream.offer(self._frame(self.stream, heard.stored, cursor, heard.at))
 
 
-def _outcome(stream: Stream, stored: Stored, event_id: str) -> Frame:
-    def frame() -> bytes:
-        spans.writes(stream, stored.outcome)
-        telemetry.EVENTS_SENT.labels("stream").inc()
-        return events.event("outcome", msgspec.json.encode(sent(stored.outcome)), event_id)
-
-    return frame
+def _came_at(stored: Stored, stream: Stream) -> float | None:
+    """Now, unless the outcome was there before anybody listened."""
+    decided_at = stored.outcome.timeline.decided_at
+    return time.monotonic() if decided_at is None or decided_at >= stream.opened_at else None
 
 
 @contextmanager

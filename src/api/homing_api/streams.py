@@ -20,7 +20,7 @@ from opentelemetry.trace import Span
 
 from homing import telemetry
 from homing.log import get
-from homing.outcome import OwnerToken
+from homing.outcome import OwnerToken, now
 from homing_api import events
 
 log = get(__name__)
@@ -46,6 +46,7 @@ class Stream:
         self._frames: deque[Frame] = deque()
         self._wake = asyncio.Event()
         self._writing = False
+        self.opened_at = now()
         self._ended: str | None = None
         self._writer = asyncio.current_task()
         self._telling: Span | None = None

@@ -27,6 +27,7 @@ from homing_api.pressure import Pressure
 from homing_api.problems import Problem, overloaded, unavailable
 from homing_api.repeats import Repeats
 from homing_api.sweeping import Sweeper
+from homing_api.waits import DRAINED, TIMED_OUT, Heard, Waits, heard_now
 from homing_api.wrapping import Wrapped
 
 log = get(__name__)
@@ -43,6 +44,8 @@ class Submitted(NamedTuple):
     outcome: Stored | None
     waited: float | None
     """The seconds that the wait could have taken; None if there was none."""
+    heard_at: float | None = None
+    """Monotonic; when the outcome came that was waited for."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,14 @@ class Submitter:
     def __init__(
         self, loop: Loop, limits: Limits, incarnation: int, draining: asyncio.Event
     ) -> None:
+        self.waits = Waits()
         self._loop = loop
         self._repeats = Repeats(loop.outcomes)
         self._limits = limits
         self._incarnation = incarnation
         self._draining = draining
         self._in_flight = 0
-        self._waits = 0
+        self._holding = 0
 
     async def submit(self, wrapped: Wrapped, wait_seconds: float | None) -> Submitted:
         """Publish and wait.
@@ -87,11 +91,12 @@ class Submitter:
         expiry that has passed, or 503, after which the command may be stored all the same.
         """
         if wrapped.repeatable and (known := await self._known(wrapped)):
+            telemetry.REPEATS.labels("outcome").inc()
             return Submitted(known.outcome.position, known, None)
         if wrapped.late is not None:
             raise wrapped.late
         seconds = self._granted(wait_seconds)
-        heard: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        heard: asyncio.Future[Heard] = asyncio.get_running_loop().create_future()
         if not seconds:
             return Submitted(await self._publish(wrapped), None, seconds)
         with (
@@ -102,12 +107,15 @@ class Submitter:
             ),
         ):  # fmt: skip
             position = await self._published(wrapped, heard)
-            await self._wait(heard, seconds)
+            with self.waits.open("response", wrapped.command_id) as wait:
+                await self._wait(heard, seconds)
+                wait.end(self._ended(heard))
         if not heard.done():
             cut = self._draining.is_set()  # what was preferred was not applied
             return Submitted(position, None, None if cut else seconds)
-        _same_command(wrapped, heard.result().fingerprint)
-        return Submitted(position, heard.result(), seconds)
+        stored, at = heard.result()
+        _same_command(wrapped, stored.fingerprint)
+        return Submitted(position, stored, seconds, at)
 
     async def _known(self, wrapped: Wrapped) -> Stored | None:
         """The outcome of an earlier command of this id. Without an answer, the stream will tell."""
@@ -123,17 +131,18 @@ class Submitter:
         return found
 
     def _granted(self, wait_seconds: float | None) -> float | None:
-        if wait_seconds is None or self._waits >= self._limits.waits or self._draining.is_set():
+        if wait_seconds is None or self._holding >= self._limits.waits or self._draining.is_set():
             return None
         return min(wait_seconds, self._limits.wait_max_seconds)
 
-    async def _published(self, wrapped: Wrapped, heard: asyncio.Future[Stored]) -> Position:
+    async def _published(self, wrapped: Wrapped, heard: asyncio.Future[Heard]) -> Position:
         """Publish; whoever hears the outcome first does not wait for an ack that may be lost."""
         publishing = asyncio.ensure_future(self._publish(wrapped))
         try:
             await asyncio.wait((publishing, heard), return_when=asyncio.FIRST_COMPLETED)
             if not publishing.done():
-                return heard.result().outcome.position
+                telemetry.ACCEPTED.labels(wrapped.type).inc()
+                return heard.result().stored.outcome.position
             return await publishing
         finally:
             publishing.cancel()
@@ -159,9 +168,12 @@ class Submitter:
             raise unavailable(UNACKNOWLEDGED, command_id=wrapped.command_id) from error
         finally:
             self._in_flight -= 1
-            telemetry.STEP_SECONDS.labels("publish").observe(time.monotonic() - started)
+            telemetry.observe(telemetry.STEP_SECONDS, time.monotonic() - started, "publish")
         if receipt.duplicate and wrapped.repeatable:
             await self._same_as_stored(wrapped, receipt)
+            telemetry.REPEATS.labels("stream").inc()
+        else:  # a duplicate of what cannot be repeated is our own publish, tried again
+            telemetry.ACCEPTED.labels(wrapped.type).inc()
         return Position(self._incarnation, wrapped.partition, receipt.sequence)
 
     async def _same_as_stored(self, wrapped: Wrapped, receipt: Receipt) -> None:
@@ -178,27 +190,30 @@ class Submitter:
             # Purged by somebody: JetStream's window knows the id still, but nobody would apply it.
             raise unavailable(UNACKNOWLEDGED, command_id=wrapped.command_id)
 
-    async def _wait(self, heard: asyncio.Future[Stored], seconds: float) -> None:
+    async def _wait(self, heard: asyncio.Future[Heard], seconds: float) -> None:
         drain = asyncio.ensure_future(self._draining.wait())
         try:
             await asyncio.wait((heard, drain), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             drain.cancel()
 
+    def _ended(self, heard: asyncio.Future[Heard]) -> str:
+        if heard.done():
+            return heard.result().stored.outcome.status
+        return DRAINED if self._draining.is_set() else TIMED_OUT
+
     @contextmanager
     def _held(self) -> Iterator[None]:
-        self._waits += 1
-        telemetry.WAITS_HELD.inc()
+        self._holding += 1
         try:
             yield
         finally:
-            self._waits -= 1
-            telemetry.WAITS_HELD.dec()
+            self._holding -= 1
 
 
-def _tell(heard: asyncio.Future[Stored], stored: Stored) -> None:
+def _tell(heard: asyncio.Future[Heard], stored: Stored) -> None:
     if not heard.done():
-        heard.set_result(stored)
+        heard.set_result(heard_now(stored))
 
 
 def _same_command(wrapped: Wrapped, fingerprint: str) -> None:

@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -43,6 +44,20 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     measured_at: datetime
 
 
+class PartitionLag(NamedTuple):
+    """What is unapplied in one partition."""
+
+    gap: int
+    oldest_seconds: float
+
+
+class Found(NamedTuple):
+    """What is unapplied in all, and in each partition."""
+
+    measured: Measured
+    partitions: dict[int, PartitionLag]
+
+
 class Lag:
     """Measures lag; before it knows by what, and whenever a server is away, lag is unknown."""
 
@@ -51,7 +66,7 @@ class Lag:
         self._stream: BacklogReading | None = None
         self._lock = asyncio.Lock()
         self._look_again_at = float("-inf")
-        self._found: Measured | HomingError = LagUnknown("the process has not started yet")
+        self._found: Found | HomingError = LagUnknown("the process has not started yet")
         self._empty: tuple[int, Checkpoints] | None = None
         """Last sequence and checkpoints when everything was applied."""
 
@@ -63,12 +78,21 @@ class Lag:
 
     async def measured(self) -> Measured:
         """The lag, about a second old at most. Raises a `HomingError` if it cannot be known."""
+        return (await self.found()).measured
+
+    @property
+    def begun(self) -> bool:
+        """Whether the process is far enough to measure it."""
+        return self._stream is not None
+
+    async def found(self) -> Found:
+        """The same, and of each partition."""
         async with self._lock:
             if time.monotonic() >= self._look_again_at:
                 began = time.monotonic()
                 self._found = await self._in_time()
                 ended = time.monotonic()
-                known = isinstance(self._found, Measured)
+                known = isinstance(self._found, Found)
                 rest = SHARE * (ended - began) if known else 0.0
                 self._look_again_at = ended + max(FRESH_SECONDS, rest)
         if isinstance(self._found, HomingError):
@@ -88,7 +112,7 @@ class Lag:
             }
             return 503, PROBLEM, msgspec.json.encode(problem)
 
-    async def _in_time(self) -> Measured | HomingError:
+    async def _in_time(self) -> Found | HomingError:
         """Whoever asks is not kept waiting by a server that does not answer a cancellation."""
         measuring = asyncio.ensure_future(self._tried())
         await asyncio.wait((measuring,), timeout=PATIENCE_SECONDS)
@@ -97,33 +121,30 @@ class Lag:
         measuring.cancel()
         return LagUnknown(f"no answer within {PATIENCE_SECONDS:g} s")
 
-    async def _tried(self) -> Measured | HomingError:
+    async def _tried(self) -> Found | HomingError:
         try:
             return await self._measure()
         except HomingError as error:
             return error
 
-    async def _measure(self) -> Measured:
+    async def _measure(self) -> Found:
         if self._checkpoints is None or self._stream is None:
             raise LagUnknown("the process has not started yet")
         # In this order: what is applied in between is counted once too often, never missed.
         applied = await self._checkpoints()
         tail = await self._stream.tail()
         if self._empty == (tail.sequence, applied):
-            return _measured(0, 0, 0.0)
+            return _found(dict.fromkeys(applied, PartitionLag(0, 0.0)))
         after = {partition: one.sequence for partition, one in applied.items()}
         if max(after.values(), default=0) > tail.sequence:
             raise LagUnknown("the stream ends before what the database says is applied")
         found = await self._stream.beyond(after)
         _same_stream(applied, found)
-        ages = [
-            (tail.at - one.oldest_at).total_seconds() for one in found.values() if one.oldest_at
-        ]
-        if not ages:
+        partitions = {number: _unapplied(one, tail) for number, one in found.items()}
+        if not any(one.gap for one in partitions.values()):
             await self._nothing_missed(self._stream, after, tail)
             self._empty = (tail.sequence, applied)
-        gap = sum(one.commands for one in found.values())
-        return _measured(gap, len(ages), max(0.0, *ages) if ages else 0.0)
+        return _found(partitions)
 
     async def _nothing_missed(
         self, stream: BacklogReading, after: Mapping[int, int], tail: Tail
@@ -148,7 +169,17 @@ def _same_stream(applied: Checkpoints, found: Mapping[int, Beyond]) -> None:
             )
 
 
-def _measured(gap: int, partitions: int, oldest_seconds: float) -> Measured:
-    return Measured(
-        gap=gap, partitions=partitions, oldest_seconds=oldest_seconds, measured_at=now()
+def _unapplied(one: Beyond, tail: Tail) -> PartitionLag:
+    age = (tail.at - one.oldest_at).total_seconds() if one.oldest_at else 0.0
+    return PartitionLag(one.commands, max(0.0, age))
+
+
+def _found(partitions: dict[int, PartitionLag]) -> Found:
+    waiting = [one for one in partitions.values() if one.gap]
+    measured = Measured(
+        gap=sum(one.gap for one in waiting),
+        partitions=len(waiting),
+        oldest_seconds=max((one.oldest_seconds for one in waiting), default=0.0),
+        measured_at=now(),
     )
+    return Found(measured, partitions)

@@ -33,6 +33,11 @@ class Registry:
         """The domain of a command type, and the decoder of its payload."""
         return self._commands.get(command_type)
 
+    @property
+    def types(self) -> list[str]:
+        """All command types."""
+        return sorted(self._commands)
+
     def _add(self, domain: Domain) -> None:
         _check(domain)
         if domain.name in self.domains:

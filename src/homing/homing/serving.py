@@ -10,13 +10,14 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config, Sockets
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
 from homing.lifecycle import Lifecycle
+from homing.scraping import Scrape
 from homing.settings import Listening
 
 Answer = tuple[int, str, bytes]
@@ -85,6 +86,7 @@ async def with_probes(
     config: Listening,
     lifecycle: Lifecycle,
     work: Callable[[], Coroutine[Any, Any, None]],
+    scrape: Scrape,
     routes: Mapping[str, Route] | None = None,
 ) -> None:
     """Do `work` beside the internal port, which answers from the first moment to the last.
@@ -93,7 +95,7 @@ async def with_probes(
     """
     ended = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        probes = internal_app(lifecycle, routes)
+        probes = internal_app(lifecycle, scrape, routes)
         group.create_task(serve(probes, config.bind, config.internal_port, ended))
         working = group.create_task(work())
         stop = group.create_task(lifecycle.stopping.wait())
@@ -106,9 +108,7 @@ async def with_probes(
 
 
 def internal_app(
-    lifecycle: Lifecycle,
-    routes: Mapping[str, Route] | None = None,
-    registry: CollectorRegistry = REGISTRY,
+    lifecycle: Lifecycle, scrape: Scrape, routes: Mapping[str, Route] | None = None
 ) -> Any:
     """The application of the internal port: `/livez`, `/readyz`, `/metrics` and `routes`.
 
@@ -126,17 +126,15 @@ def internal_app(
             said += [f"{name}: {'answers' if ask() else 'away'}" for name, ask in answers]
         return 200 if lifecycle.ready else 503, TEXT, "\n".join([*said, ""]).encode()
 
-    async def metrics(_query: bytes) -> Answer:
-        return 200, CONTENT_TYPE_LATEST, generate_latest(registry)
-
-    table: dict[str, Route] = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
+    table: dict[str, Route] = {"/livez": livez, "/readyz": readyz}
     table.update(routes or {})
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "http":
-            await _answer(table, scope, send)
+            metrics = partial(_metrics, scrape, scope)
+            await _answer({"/metrics": metrics, **table}, scope, send)
 
     return app
 
@@ -152,6 +150,11 @@ async def _answer(table: Mapping[str, Route], scope: Any, send: Any) -> None:
     headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+async def _metrics(scrape: Scrape, scope: Any, _query: bytes) -> Answer:
+    accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
+    return await scrape.answer(accept.decode("latin-1"))
 
 
 async def _lifespan(receive: Any, send: Any) -> None:

@@ -6,9 +6,11 @@ anything is decided: nothing of it is written, announced or acknowledged. The ot
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from homing import telemetry
 from homing.domain import Domain
 from homing.ledger import ClaimsUnforeseen, Ledger
 from homing.registry import Registry
@@ -78,6 +80,7 @@ class Applier:
         then nothing of it is applied.
         """
         async with self._rounds.transaction() as transaction:
+            started = time.monotonic()
             with step("fence", "UPDATE homing.partitions", len(batches)):
                 ours = await transaction.fence([_fence(batch) for batch in batches])
             tasks = in_order([batch for batch in batches if batch.held.partition in ours])
@@ -90,6 +93,7 @@ class Applier:
             with step("save", "INSERT states, outcomes, events", len(plan.outcomes)):
                 await self._save(transaction, plan)
                 await transaction.settle_claims(ledger.changes())
+            telemetry.observe(telemetry.STEP_SECONDS, time.monotonic() - started, "apply")
         return Applied(ours, plan)
 
     async def _load(

@@ -23,6 +23,7 @@ from homing.ledger import Ledger
 from homing.outcome import Position, Timeline, encode_announcement, now
 from homing.settle import Verdict, failed, settle
 from homing.storage import DeadLetterRow, EventRow, OutcomeRow
+from homing.telemetry import UNKNOWN
 from homing_reactor.intake import Fault, Task
 
 EXPIRED = "expired"
@@ -40,7 +41,7 @@ class Plan:
     dead_letters: list[DeadLetterRow] = field(default_factory=list)
     changed: dict[str, dict[str, msgspec.Raw | None]] = field(default_factory=dict)
     types: list[tuple[str, str]] = field(default_factory=list)
-    """(type, status) of each verdict, for the metrics."""
+    """(type, status) of each verdict as the metrics have them: of types that are known."""
     repeats: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     """The longest that a command of each type took to be decided."""
@@ -116,6 +117,7 @@ class Decider:
         if task.domain and verdict.events:
             mine[envelope.key] = verdict.state
             plan.changed.setdefault(task.domain.name, {})[envelope.key] = verdict.row
+        plan.types.append(_counted(task, envelope, verdict))
         _record(plan, envelope, verdict, body, position)
         spent = time.perf_counter() - started
         plan.seconds[envelope.type] = max(spent, plan.seconds.get(envelope.type, 0.0))
@@ -165,6 +167,13 @@ def _verdict(
     return settle(task.domain, task.command, state, context_of(envelope))
 
 
+def _counted(task: Task, envelope: Envelope, verdict: Verdict) -> tuple[str, str]:
+    error = verdict.error
+    expired = verdict.status == "failed" and error is not None and error.type == EXPIRED
+    status = EXPIRED if expired else verdict.status
+    return envelope.type if task.type_known else UNKNOWN, status
+
+
 def _timeline(delivery: Delivery, envelope: Envelope, at: datetime) -> Timeline:
     return Timeline(
         accepted_at=envelope.accepted_at,
@@ -177,7 +186,6 @@ def _timeline(delivery: Delivery, envelope: Envelope, at: datetime) -> Timeline:
 def _record(
     plan: Plan, envelope: Envelope, verdict: Verdict, body: bytes, position: Position
 ) -> None:
-    plan.types.append((envelope.type, verdict.status))
     plan.outcomes.append(
         OutcomeRow(
             command_id=envelope.id,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
+from homing import telemetry
 from homing.broker import CommandSource, Delivery
 from homing.errors import WAY_ON, BrokerUnavailable
 from homing.log import get
@@ -60,7 +61,7 @@ class Held:
         self._around = around
         self._pull = around.stream.pull(partition, self._on_delivery)
         self._sequence = Sequence(checkpoint)
-        self._unclean: str | None = "claim"
+        self._unclean: str | None = "claimed"
         self._idle = asyncio.Event()
         self._idle.set()
         self._changed = asyncio.Event()
@@ -104,7 +105,7 @@ class Held:
         self._changed.set()
 
     def mark_unclean(self, why: str) -> None:
-        """Ask for a reset; what comes until then is not looked at."""
+        """Ask for a reset; what comes until then is not looked at. `why` labels a metric."""
         self._unclean = self._unclean or why
         self._changed.set()
 
@@ -163,7 +164,7 @@ class Held:
                 delivery.sequence, delivery.consumer_sequence, delivery.attempt
             )
             if judgement == "reset":
-                self.mark_unclean("sequence")
+                self.mark_unclean("out-of-order")
             elif judgement == "take":
                 self._add(delivery)
         await self.refill()
@@ -192,6 +193,7 @@ class Held:
             await self._pull.close()
             self._unclean = None  # deliveries may come before the answer of the reset
             await self._pull.reset(self.checkpoint)
+            telemetry.RESETS.labels(why).inc()
             log.debug("partition.reset", partition=self.partition, epoch=self.epoch, why=why)
             await self.refill()
         except BrokerUnavailable as error:

@@ -25,6 +25,9 @@ DELAY_MAX_SECONDS = 5.0
 PAST_SECONDS = 0.01  # so that what waited for its expiry is decided after it, not a hair before
 
 
+_OF_KNOWN_TYPES = ("newer-payload", "invalid-payload")
+
+
 class Fault(NamedTuple):
     """Why a delivery cannot be applied: a stable type, and words."""
 
@@ -44,6 +47,12 @@ class Task(NamedTuple):
     """How long to hold it, and its partition with it, from its arrival."""
     traceparent: str = ""
     """The span in which it is applied; empty if nobody records it."""
+
+    @property
+    def type_known(self) -> bool:
+        """Whether a domain here has a command of its type."""
+        found = self.fault is not None and self.fault.type in _OF_KNOWN_TYPES
+        return found or self.domain is not None
 
 
 class Waiting(NamedTuple):

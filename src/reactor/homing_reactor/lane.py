@@ -15,12 +15,14 @@ import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import NamedTuple
 
 from homing import telemetry
 from homing.broker import Announcing
 from homing.identity import trace_id
 from homing.log import get
+from homing.outcome import now
 from homing.storage import HolderRecords
 from homing_reactor.applying import Applied, Applier
 from homing_reactor.blaming import Failure, blame
@@ -152,11 +154,7 @@ class Lane:
                 held.stop()
         self._pace.committed(seconds)
         self._shared.costs.note(applied.plan.seconds)
-        telemetry.ROUND_SECONDS.labels("aside" if self._aside else "merged").observe(seconds)
-        telemetry.ROUND_COMMANDS.observe(sum(len(tasks) for _, tasks in batches))
-        telemetry.REPEATS.labels("round").inc(applied.plan.repeats)
-        for command_type, status in applied.plan.types:
-            telemetry.APPLIED.labels(command_type, status).inc()
+        self._count(batches, applied, seconds)
         for letter in applied.plan.dead_letters:
             log.warning(
                 "command.dead_letter", reason=letter.reason, command_id=letter.command_id,
@@ -164,13 +162,30 @@ class Lane:
                 partition=letter.partition, sequence=letter.sequence,
             )  # fmt: skip
 
+    def _count(self, batches: Sequence[Batch[Held]], applied: Applied, seconds: float) -> None:
+        telemetry.observe(telemetry.ROUND_SECONDS, seconds, "aside" if self._aside else "merged")
+        telemetry.ROUND_COMMANDS.observe(sum(len(tasks) for _, tasks in batches))
+        began = now() - timedelta(seconds=seconds)
+        queue = telemetry.STEP_SECONDS.labels("queue")
+        for held, tasks in batches:
+            for task in tasks if held.partition in applied.ours else ():
+                waited = max(0.0, (began - task.delivery.published_at).total_seconds())
+                queue.observe(waited, telemetry.exemplar_of(task.traceparent))
+        telemetry.REPEATS.labels("round").inc(applied.plan.repeats)
+        for counted in applied.plan.types:
+            telemetry.APPLIED.labels(*counted).inc()
+        for letter in applied.plan.dead_letters:
+            telemetry.DEAD_LETTERS.labels(letter.reason.partition(":")[0]).inc()
+
     async def _tell(
         self, batches: Sequence[Batch[Held]], applied: Applied, spans: RoundSpans
     ) -> None:
+        started = time.monotonic()
         await self._shared.announcer.outcomes(spans.announcements(applied.plan))
         for held, tasks in batches:
             if held.partition in applied.ours and held.open_after_round:
                 await self._shared.announcer.applied(tasks[-1].delivery.reply)
+        telemetry.observe(telemetry.STEP_SECONDS, time.monotonic() - started, "announce")
 
     async def _failed(self, batches: Sequence[Batch[Held]], error: Exception) -> None:
         failure = await self._judged(batches, error)

@@ -10,17 +10,19 @@ from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 
-from homing import registry, settings
+from homing import registry, settings, telemetry
 from homing.broker import Announcer, Announcing, Broker, CommandStream, connect, watch_members
 from homing.errors import HomingError
 from homing.lag import Lag
 from homing.lifecycle import Lifecycle, patiently, run
 from homing.log import configure, get
+from homing.measuring import lag_of, pools_of, stream_of, unheld_by
 from homing.outcome import encode_announcement
 from homing.registry import Registry
+from homing.scraping import Scrape
 from homing.serving import with_probes
 from homing.settings import ReactorSettings
-from homing.storage import Database, Holding, RecordedStream, Rounds, checkpoints
+from homing.storage import Database, Holding, RecordedStream, Rounds, checkpoints, unheld
 from homing.tracing.beginning import recorded
 from homing.tracing.settings import read
 from homing.verifying import verified
@@ -43,6 +45,10 @@ log = get(__name__)
 FOREVER = float("inf")
 # Aside, a slow round holds up nobody but its own partition.
 MERGED_STATEMENT_MS, ASIDE_STATEMENT_MS = 500, 2000
+POOLS = (
+    ("ticks", 3, 2000), ("merged", 1, MERGED_STATEMENT_MS), ("aside", ASIDE, ASIDE_STATEMENT_MS),
+)  # fmt: skip
+"""Name, size, and how many milliseconds a statement may take."""
 THINKING_SHARE = 0.75
 """Of the time that a transaction may stand still: so it is us who end it, and know that we did."""
 
@@ -70,19 +76,26 @@ async def _watched(config: ReactorSettings, lifecycle: Lifecycle) -> None:
 
 async def reactor(config: ReactorSettings, lifecycle: Lifecycle) -> None:
     """Serve the probes, wait for NATS and Postgres, react until `lifecycle.stopping`."""
-    lag = Lag()
+    lag, scrape = Lag(), Scrape("reactor", lifecycle)
+    scrape.measure(lag_of(lag))
     await with_probes(
-        config, lifecycle, lambda: _work(config, lifecycle, lag), {"/lag": lag.answer}
-    )
+        config, lifecycle, lambda: _work(config, lifecycle, lag, scrape), scrape,
+        {"/lag": lag.answer},
+    )  # fmt: skip
 
 
-async def _work(config: ReactorSettings, lifecycle: Lifecycle, lag: Lag) -> None:
+async def _work(config: ReactorSettings, lifecycle: Lifecycle, lag: Lag, scrape: Scrape) -> None:
     domains = registry.load()
+    telemetry.begin_at_zero("reactor", domains.types)
+    lifecycle.dependencies.update(nats=_not_yet, postgres=_not_yet)
     opened = []
-    for size, statement_ms in ((3, 2000), (1, MERGED_STATEMENT_MS), (ASIDE, ASIDE_STATEMENT_MS)):
-        open_one = partial(_database, config, size=size, statement_ms=statement_ms)
+    for name, size, statement_ms in POOLS:
+        open_one = partial(_database, config, name, size=size, statement_ms=statement_ms)
         opened.append(await patiently("postgres", FOREVER, open_one))
     databases = Databases(*opened)
+    scrape.measure(
+        pools_of(*databases), unheld_by(partial(unheld, databases.ticks, config.lease_seconds))
+    )
     broker = await patiently("nats", FOREVER, lambda: connect(config.nats_url, "reactor"))
     try:
         recorded = await patiently(
@@ -91,6 +104,7 @@ async def _work(config: ReactorSettings, lifecycle: Lifecycle, lag: Lag) -> None
             lambda: verified(config.partitions, databases.ticks, broker, domains),
         )
         lag.measure_by(lambda: checkpoints(databases.ticks), CommandStream(broker))
+        scrape.measure(stream_of(CommandStream(broker)))
         await _react(config, lifecycle, domains, databases, broker, recorded)
     finally:
         await broker.close()
@@ -98,10 +112,17 @@ async def _work(config: ReactorSettings, lifecycle: Lifecycle, lag: Lag) -> None
             await database.close()
 
 
-async def _database(config: ReactorSettings, *, size: int, statement_ms: int) -> Database:
+def _not_yet() -> bool:
+    return False
+
+
+async def _database(
+    config: ReactorSettings, name: str, *, size: int, statement_ms: int
+) -> Database:
     return await Database.open(
         config.postgres_url,
         size,
+        name=name,
         settings={
             "application_name": "homing-reactor",
             "idle_in_transaction_session_timeout": str(int(idle_seconds(config) * 1000)),

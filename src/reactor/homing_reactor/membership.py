@@ -165,7 +165,7 @@ class Membership:
             self._start(self._reannounce(lost))
 
     def _hold(self, claim: Claimed) -> None:
-        telemetry.CLAIMS.labels("expired" if claim.previous else "free").inc()
+        self._count(claim)
         peril = Peril(claim.deaths, claim.suspect, claim.suspect_deaths)
         held = Held(
             claim.partition, claim.epoch, claim.checkpoint, claim.checkpoint_at, self._around, peril
@@ -177,6 +177,14 @@ class Membership:
             held.suspicion = remembered
         self._held[claim.partition] = held
         self._start(self._keep(held))
+
+    def _count(self, claim: Claimed) -> None:
+        if claim.previous and claim.previous != self.instance:
+            telemetry.CLAIMS.labels("expired").inc()
+            if claim.silent_seconds is not None:
+                telemetry.FAILOVER_SECONDS.observe(claim.silent_seconds)
+        else:
+            telemetry.CLAIMS.labels("own" if claim.previous else "free").inc()
 
     async def _keep(self, held: Held) -> None:
         """Run a partition to its end; only then may it be claimed again by this process."""

@@ -11,6 +11,7 @@ import os
 
 from homing.lifecycle import Lifecycle, run
 from homing.log import configure, get
+from homing.scraping import Scrape
 from homing.serving import internal_app, linger, serve
 from homing.settings import WebSettings, load
 from homing.tracing.beginning import recorded
@@ -41,7 +42,7 @@ async def serve_web(settings: WebSettings, lifecycle: Lifecycle) -> None:
 async def _serve(settings: WebSettings, lifecycle: Lifecycle, proxy: Proxy) -> None:
     stop = asyncio.Event()
     page = build(read_assets(), proxy)
-    probes = internal_app(lifecycle)
+    probes = internal_app(lifecycle, Scrape("web", lifecycle))
     async with asyncio.TaskGroup() as parts:
         parts.create_task(
             serve(served(page), settings.bind, settings.port, stop, lifecycle.stopping)

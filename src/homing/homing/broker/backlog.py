@@ -32,6 +32,10 @@ class Tail(NamedTuple):
     """The last one that was given out."""
     at: datetime
     """The server's clock at this moment."""
+    bytes: int
+    """How much the stream stores."""
+    bytes_max: int | None
+    """How much it may store; None without a limit."""
 
 
 class Beyond(NamedTuple):
@@ -59,8 +63,13 @@ async def tail(broker: Broker) -> Tail:
     said = json.loads(answer.data)
     if refused := said.get("error"):
         raise BrokerUnavailable(str(refused))
-    at = parsed_time(said["ts"])
-    return Tail(int(said["state"]["last_seq"]), at)
+    state, most = said["state"], int(said["config"]["max_bytes"])
+    return Tail(
+        int(state["last_seq"]),
+        parsed_time(said["ts"]),
+        int(state["bytes"]),
+        most if most > 0 else None,
+    )
 
 
 async def beyond(broker: Broker, after: Mapping[int, int]) -> dict[int, Beyond]:

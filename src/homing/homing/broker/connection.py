@@ -18,6 +18,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import SlowConsumerError
 
+from homing import telemetry
 from homing.errors import BrokerUnavailable
 from homing.log import get
 from homing.permissions import inbox
@@ -50,7 +51,7 @@ class Broker:
         return bool(self._nc.is_connected)
 
     def on_doubt(self, call: Callable[[str], None]) -> None:
-        """Call `call(why)` whenever messages may have been missed: slow consumer, reconnect."""
+        """Call `call(why)` whenever messages may have been missed: slow-consumer, reconnected."""
         self._doubts.append(call)
 
     async def open(self) -> None:
@@ -107,7 +108,8 @@ class Broker:
     async def _on_error(self, error: Exception) -> None:
         if isinstance(error, SlowConsumerError):
             log.warning("nats.slow_consumer", subject=error.subject)
-            self._doubt("slow consumer")
+            telemetry.NATS_SLOW.inc()
+            self._doubt("slow-consumer")
         else:
             log.debug("nats.error", error=repr(error))
 
@@ -117,6 +119,7 @@ class Broker:
 
     async def _on_reconnected(self) -> None:
         self.reconnects += 1
+        telemetry.NATS_RECONNECTS.inc()
         log.info("nats.reconnected")
         self._doubt("reconnected")
 

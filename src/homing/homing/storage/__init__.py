@@ -9,7 +9,7 @@ what of it the processes rely on while commands flow.
 
 from homing.storage.database import Database, StatementFailed
 from homing.storage.dead_letters import DeadLetters
-from homing.storage.holding import Claimed, Holding
+from homing.storage.holding import Claimed, Holding, unheld
 from homing.storage.outcomes import NIL, Bounds, Look, Outcomes, Page, Placed
 from homing.storage.pruning import Pruning, pruned
 from homing.storage.reading import Reading
@@ -69,4 +69,5 @@ __all__ = [
     "record_stream",
     "recorded_stream",
     "running_reactors",
+    "unheld",
 ]

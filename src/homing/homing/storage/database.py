@@ -7,12 +7,14 @@ wrong is `StatementFailed` with its SQLSTATE. Both keep the driver's error as th
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
 
+from homing import telemetry
 from homing.errors import HomingError, StorageUnavailable
 
 Connection = asyncpg.pool.PoolConnectionProxy
@@ -34,8 +36,9 @@ class StatementFailed(HomingError):
 class Database:
     """A pool, opened once per process and purpose."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, name: str) -> None:
         self._pool = pool
+        self.name = name
 
     @classmethod
     async def open(
@@ -43,11 +46,15 @@ class Database:
         url: str,
         size: int,
         *,
+        name: str = "",
         settings: Mapping[str, str] | None = None,
         command_timeout: float = 5.0,
         statement_cache_size: int = 100,
     ) -> Database:
-        """Connect. Raises `StorageUnavailable`; the caller waits and tries again."""
+        """Connect. Raises `StorageUnavailable`; the caller waits and tries again.
+
+        A pool with a `name` is measured under it.
+        """
         with translated():
             pool = await asyncpg.create_pool(
                 url,
@@ -58,19 +65,38 @@ class Database:
                 statement_cache_size=statement_cache_size,
                 server_settings={"timezone": "UTC", **(settings or {})},
             )
-        return cls(pool)
+        return cls(pool, name)
 
     @property
     def in_use(self) -> int:
         """Connections that somebody has in hand."""
-        return self._pool.get_size() - self._pool.get_idle_size()
+        return self.opened - self._pool.get_idle_size()
+
+    @property
+    def opened(self) -> int:
+        """Connections that there are."""
+        return self._pool.get_size()
+
+    @property
+    def limit(self) -> int:
+        """Connections that there can be."""
+        return self._pool.get_max_size()
 
     @asynccontextmanager
     async def connection(self, timeout: float = ACQUIRE_SECONDS) -> AsyncIterator[Connection]:
         """One connection, with the driver's errors as ours."""
         with translated():
-            async with self._pool.acquire(timeout=timeout) as connection:
+            started = time.monotonic()
+            try:
+                connection = await self._pool.acquire(timeout=timeout)
+            finally:
+                if self.name:
+                    waited = time.monotonic() - started
+                    telemetry.observe(telemetry.POOL_WAIT_SECONDS, waited, self.name)
+            try:
                 yield connection
+            finally:
+                await self._pool.release(connection)
 
     async def fetch(self, sql: str, *arguments: Any) -> list[Any]:
         """The rows of one statement."""

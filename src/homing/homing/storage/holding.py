@@ -47,7 +47,9 @@ FROM (
 ) free
 WHERE p.partition = free.partition
 RETURNING p.partition, p.epoch, p.checkpoint, p.checkpoint_at, free.previous,
-    p.deaths, p.suspect, p.suspect_deaths
+    p.deaths, p.suspect, p.suspect_deaths,
+    (SELECT extract(epoch FROM now() - r.seen_at)::float8
+     FROM homing.reactors r WHERE r.instance = free.previous) AS silent
 """
 _SUSPECT = """
 UPDATE homing.partitions
@@ -62,6 +64,12 @@ WITH mine AS (
     WHERE p.holder = $1 ORDER BY p.partition FOR UPDATE OF p SKIP LOCKED
 )
 UPDATE homing.partitions p SET holder = NULL FROM mine WHERE p.partition = mine.partition
+"""
+_UNHELD = """
+SELECT count(*) FROM homing.partitions
+WHERE holder IS NULL OR NOT EXISTS (
+    SELECT 1 FROM homing.reactors r
+    WHERE r.instance = holder AND r.seen_at > now() - make_interval(secs => $1))
 """
 _LEAVE = "DELETE FROM homing.reactors WHERE instance = $1"
 _SWEEP = "DELETE FROM homing.reactors WHERE seen_at < now() - interval '60 seconds'"
@@ -90,6 +98,8 @@ class Claimed(NamedTuple):
     """The command that was about to be applied, if it was recorded."""
     suspect_deaths: int
     """Holders that died while it was the suspect."""
+    silent_seconds: float | None
+    """Since the last sign of life of the previous holder, if its lease is still recorded."""
 
 
 class Standing(NamedTuple):
@@ -111,6 +121,11 @@ class Recent(NamedTuple):
     command_id: str
     fingerprint: str
     body: str
+
+
+async def unheld(database: Database, lease_seconds: float) -> int:
+    """How many partitions are free, or have a holder whose lease ran out."""
+    return int((await database.fetch(_UNHELD, lease_seconds))[0][0])
 
 
 class Holding(HolderRecords):

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Raw
 
+from homing import telemetry
 from homing.claims import Claim
 from homing.domain import Domain
 from homing.errors import HomingError, StorageUnavailable
@@ -208,9 +209,11 @@ class Rounds:
                 started, state = time.monotonic(), "open"
                 try:
                     yield RoundTransaction(connection)
-                    state = "commit"
+                    state, committing = "commit", time.monotonic()
                     with step("commit", "COMMIT"):
                         await transaction.commit()
+                    spent = time.monotonic() - committing
+                    telemetry.observe(telemetry.STEP_SECONDS, spent, "commit")
                 except BaseException:
                     if state == "open":
                         async with asyncio.timeout(2):

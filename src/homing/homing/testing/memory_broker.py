@@ -157,7 +157,7 @@ class MemoryBroker(Publishing, CommandSource, BacklogReading, Announcing):
 
     async def tail(self) -> Tail:
         """The end of the stream, and this broker's clock."""
-        return Tail(self.last, self.clock)
+        return Tail(self.last, self.clock, self._bytes, self.max_bytes)
 
     async def beyond(self, after: Mapping[int, int]) -> dict[int, Beyond]:
         """What each partition has beyond its sequence."""
