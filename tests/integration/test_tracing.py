@@ -72,8 +72,8 @@ async def system(
     with collecting() as collector:
         async with fresh_place(servers, PARTITIONS) as place:
             fast, slim = collector.environ(GRPC), collector.environ(HTTP)
-            dying, lease = ("decided", str(flag)), {"HOMING_LEASE_SECONDS": "1"}
-            reactors = [Process("reactor", place, dying, **fast, **lease).start() for _ in range(2)]
+            dying = ("decided", str(flag))
+            reactors = [Process("reactor", place, dying, **fast).start() for _ in range(2)]
             api = Process("api", place, ["unswept"], **slim).start()
             web = Process("web", place, HOMING_API_URL=api.url, **slim).start()
             try:
@@ -188,7 +188,8 @@ async def test_timed_out_then_late(me: httpx.AsyncClient, system: System, ear: E
     assert request.attributes["http.response.status_code"] == 202
     assert write.attributes["homing.over"] == "stream"
     assert write.start_ns > request.end_ns
-    assert only(spans, "process").attributes["homing.wait.seconds"] > 0.5
+    said = only(spans, "process").attributes
+    assert said["homing.queue.seconds"] + said["homing.wait.seconds"] > 0.9
 
 
 async def test_rejected(me: httpx.AsyncClient, system: System) -> None:
@@ -218,6 +219,25 @@ async def test_failed(me: httpx.AsyncClient, system: System) -> None:
     assert {one["trace_id"] for one in about} == {outcome["trace_id"]}
 
 
+async def test_tried_again(me: httpx.AsyncClient, system: System) -> None:
+    """Each try is an error in the trace, with what Postgres said; the last one tells why."""
+    answer = await me.post(
+        "/api/commands/trouble.make", json={"trouble_id": uuid4().hex, "kind": "refused"},
+        headers={"Prefer": "wait=15"},
+    )  # fmt: skip
+    outcome = answer.json()["outcome"]
+    lines = WAY.splitlines()
+    tries = [line for line in lines if "process" in line] * 3
+    spans = await system.collector.shaped(
+        outcome["trace_id"], "\n".join(lines[:4] + tries + lines[4:])
+    )
+    *failed, last = [one for one in spans if one.name.startswith("process")]
+    assert all(one.error for one in (*failed, last))
+    assert {one.attributes["db.response.status_code"] for one in failed} == {"23514"}
+    assert [one.attributes["homing.round.tries"] for one in (*failed, last)] == [0, 1, 2, 3]
+    assert last.attributes["error.type"] == outcome["error"]["type"] == "not-applicable"
+
+
 async def test_found_in_the_store(me: httpx.AsyncClient, system: System) -> None:
     """Told a second time, to somebody who asks later: below its process, as nobody announced it."""
     answer = await me.post(ADD, json=adding(), headers={"Prefer": "wait=15"})
@@ -240,10 +260,14 @@ async def test_a_repeat_is_a_request_in_a_trace_of_its_own(
     again = (await me.post(ADD, json=body, headers=key | {"traceparent": sent})).json()
     assert again["trace_id"] == first["trace_id"]
     asking = await system.collector.shaped(sent[3:35], "\n".join(WAY.splitlines()[:3]))
-    spans = await system.collector.shaped(
-        first["trace_id"], WAY.rstrip() + "\n            api: write\n"
-    )
+    write = "\n            api: write"
+    spans = await system.collector.shaped(first["trace_id"], WAY.rstrip() + write)
     assert spans[-1].links == ((asking[1].trace_id, asking[1].span_id),)
+    item = {"type": "tally.add", "payload": body, "idempotency_key": key["Idempotency-Key"]}
+    assert (await me.post(BATCH, json=[item])).json()[0]["status"] == 200
+    spans = await system.collector.shaped(first["trace_id"], WAY.rstrip() + 2 * write)
+    ((batch, _),) = spans[-1].links
+    await system.collector.shaped(batch, "web: POST /api/commands\n  api: POST /api/commands")
 
 
 async def test_a_batch(me: httpx.AsyncClient, system: System, ear: Ear) -> None:
@@ -294,10 +318,12 @@ async def test_what_a_client_says_beside_its_trace_is_not_taken_over(
     assert "planted" not in str(spans)
 
 
-async def test_no_name_holds_an_id(system: System) -> None:
+async def test_no_name_holds_an_id(me: httpx.AsyncClient, system: System) -> None:
     """All names there are, of everything that happened here, are templates."""
+    answer = await me.post(ADD, json=adding(), headers={"Prefer": "wait=15"})
+    await system.collector.shaped(answer.json()["trace_id"], WAY)
     names = {one.name for one in system.collector.spans}
-    assert names == {
+    assert names <= {
         "POST /api/commands", "POST /api/commands/{type}", "write", "round", "fence", "load",
         "decide", "save", "commit", "publish homing.commands.{partition}.{type}",
         "process homing.commands.{partition}.{type}",
@@ -322,5 +348,19 @@ async def test_retried_after_a_crash(me: httpx.AsyncClient, system: System) -> N
     assert second.attributes["homing.partition"] == partition_of(tally, PARTITIONS)
     assert second.attributes["homing.epoch"] > first.attributes["homing.epoch"]
     assert second.instance != first.instance
-    assert second.attributes["homing.queue.seconds"] > 0.5  # the lease of the dead one
     await until(lambda: not system.flag.exists())
+
+
+async def test_what_the_api_logs_of_a_command_says_which_and_of_which_trace(
+    me: httpx.AsyncClient, system: System, servers: Servers
+) -> None:
+    """Recorded or not."""
+    sent = traceparent(sampled=False)
+    await servers.postgres.stop()
+    try:
+        headers = {"Idempotency-Key": uuid4().hex, "traceparent": sent}
+        command_id = (await me.post(ADD, json=adding(), headers=headers)).json()["command_id"]
+    finally:
+        await servers.postgres.start()
+    about = [one for one in system.logged if one["action"] == "repeat.unread"]
+    assert [(one["command_id"], one["trace_id"]) for one in about] == [(command_id, sent[3:35])]

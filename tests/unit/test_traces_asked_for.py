@@ -19,6 +19,7 @@ from homing.tracing.beginning import recorded
 from homing.tracing.exporting import exporting
 from homing.tracing.requests import submits
 from homing.tracing.settings import Tracing, read
+from homing_web.forwarding import request_headers
 from support.waiting import until
 
 SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -164,6 +165,13 @@ def test_only_requests_that_bring_commands_are_traced() -> None:
         ("POST", "/api/session"),
     ):  # fmt: skip
         assert submits(method, path) is None
+
+
+def test_a_server_of_the_page_that_records_nothing_passes_the_senders_trace_on() -> None:
+    """As it came: it has no part in it."""
+    mine = (b"traceparent", SAMPLED.encode())
+    scope = {"headers": [(b"host", b"x"), mine], "scheme": "http", "client": None}
+    assert mine in request_headers(scope)
 
 
 class Broken:
