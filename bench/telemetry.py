@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import statistics
 import sys
 import time
@@ -24,6 +25,7 @@ from uuid import uuid4
 
 import httpx
 import psutil
+import structlog
 
 from support.collecting import Collector, collecting
 from support.place import Place, fresh_place, running_servers
@@ -177,12 +179,16 @@ async def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each slice")
     parser.add_argument("--ratio", type=float, default=0.01, help="of the traces")
+    parser.add_argument("--only", choices=("metrics", "traces"), help="of what is on")
     options = parser.parse_args()
+    quiet = structlog.make_filtering_bound_logger(logging.WARNING)
+    structlog.configure(wrapper_class=quiet)
     async with AsyncExitStack() as stack:
         collector = stack.enter_context(collecting())
         off = await stack.enter_async_context(system("off", Silent, options.clients, {}))
-        environ = asked(collector, options.ratio)
-        on = await stack.enter_async_context(system("on", Process, options.clients, environ))
+        kind = Silent if options.only == "traces" else Process
+        environ = {} if options.only == "metrics" else asked(collector, options.ratio)
+        on = await stack.enter_async_context(system("on", kind, options.clients, environ))
         for one in (off, on):  # warm: pools, plans, code
             await one.slice(options.seconds)
             one.rates.clear()
