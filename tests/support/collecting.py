@@ -101,7 +101,7 @@ class Collector:
         try:
             await until(lambda: outline(self.trace(trace_id)) == wanted.rstrip(), seconds)
         except AssertionError:
-            found = outline(self.trace(trace_id))
+            found = tree(self.trace(trace_id))
             raise AssertionError(f"expected\n{wanted}\nfound\n{found}") from None
         return self.trace(trace_id)
 
@@ -114,7 +114,7 @@ def outline(spans: Iterable[Span]) -> str:
 def tree(spans: Iterable[Span]) -> str:
     """A trace for people: when each span began, how long it took, what it says of itself."""
     walked = list(_walk(list(spans)))
-    began = min(span.start_ns for _, span in walked)
+    began = min((span.start_ns for _, span in walked), default=0)
     return "\n".join(
         f"{(span.start_ns - began) / 1e6:8.2f} +{(span.end_ns - span.start_ns) / 1e6:8.2f} ms  "
         f"{'  ' * depth}{span.title}{_said(span)}"

@@ -54,14 +54,15 @@ class RoundSpans:
             return
         outcomes = {row.command_id: row for row in applied.plan.outcomes}
         for partition, command_id, span in self._processes:
-            span.add_event("committed")
             if partition not in applied.ours:
                 span.set_attribute("homing.fenced", True)
-            elif row := outcomes.get(command_id):
+                continue
+            span.add_event("committed")
+            if row := outcomes.get(command_id):
                 _concluded(span, row)
                 self._told[command_id] = tracing.traceparent_of(span)
             else:
-                span.set_attribute("homing.repeat", True)
+                span.set_attribute("homing.repeat" if command_id else "homing.unreadable", True)
         self.end()
 
     def failed(self, error: Exception) -> None:

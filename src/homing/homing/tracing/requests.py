@@ -17,6 +17,7 @@ from homing import tracing
 COMMANDS = "/api/commands"
 HEADER = b"traceparent"
 TOLD = "homing.told"
+PATH_MAX = 200
 Route = Callable[[str, str], str | None]
 """The template of a route that is traced, by method and path."""
 
@@ -125,7 +126,7 @@ def _started(scope: Any, template: str) -> Span | None:
         {
             "http.request.method": scope["method"],
             "http.route": template,
-            "url.path": scope["path"],
+            "url.path": scope["path"][:PATH_MAX],
             "url.scheme": scope["scheme"],
             "network.protocol.version": scope.get("http_version", ""),
         },
