@@ -32,6 +32,14 @@ class Page:
         assert found is not None, f"no {name} {labels}"
         return found
 
+    def exemplars(self, name: str, **labels: str) -> set[str]:
+        """The traces that the samples of this name lead to."""
+        return {
+            one.exemplar.labels["trace_id"]
+            for one in self.samples
+            if one.name == name and labels.items() <= one.labels.items() and one.exemplar
+        }
+
     @property
     def names(self) -> set[str]:
         """Of all samples of ours."""
