@@ -91,6 +91,10 @@ image: ## build the container image (IMAGE=name:tag, ARGS="--build-arg PYTHON_IM
 manifests: $(TOOLS) ## write what is generated in deploy/ anew, after a change of chart or permissions
 	@PYTHONPATH=tests $(BIN)/python -m support.generated
 
+.PHONY: tables
+tables: $(STAMP) ## write the tables of metrics and log actions in docs/ anew
+	@PYTHONPATH=tests $(BIN)/python -m support.tables
+
 .PHONY: check
 check: $(STAMP) ## lint, formatting, types, import contracts
 	@$(BIN)/ruff check .

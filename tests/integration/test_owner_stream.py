@@ -15,6 +15,7 @@ from homing_api.hub import Hub
 from homing_api.streaming import Streaming, Told
 from homing_api.streams import Caps, Streams
 from homing_api.sweeping import Sweeper
+from homing_api.waits import Waits
 from support.place import Place
 from support.rows import Writer, made, somebody, writer
 from support.sse import Parser
@@ -56,7 +57,7 @@ class Replica:
         hub = Hub(self.outcomes.read)
         self.sweeper = Sweeper(hub, self.outcomes, seen)
         streams = Streams(Caps(per_owner=6, in_all=6, lifetime_seconds=60))
-        self.streaming = Streaming(streams, hub, self.outcomes, self.sweeper, INCARNATION)
+        self.streaming = Streaming(streams, hub, self.outcomes, self.sweeper, INCARNATION, Waits())
 
     async def told(self, start: str, wanted: set[str]) -> list[Step]:
         """What a stream tells from a cursor on, until it has told all that is wanted."""

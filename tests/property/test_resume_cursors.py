@@ -19,6 +19,7 @@ from homing_api.hub import Hub
 from homing_api.streaming import Streaming, Told
 from homing_api.streams import Caps, Streams
 from homing_api.sweeping import Sweeper
+from homing_api.waits import Waits
 from support.rows import announcement, made, row_of, somebody
 from support.sse import Event, Parser
 
@@ -128,7 +129,7 @@ async def world() -> World:
     hub = Hub(store.read)
     sweeper = Sweeper(hub, store, await store.look())
     streams = Streams(Caps(per_owner=10, in_all=10, lifetime_seconds=60))
-    client = Client(Streaming(streams, hub, store, sweeper, incarnation=1))
+    client = Client(Streaming(streams, hub, store, sweeper, 1, Waits()))
     await client.open()
     client.read(1000)
     assert client.cursor

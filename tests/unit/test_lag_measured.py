@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
+import msgspec
 import pytest
+import yaml
 
 from homing import lag as lag_module
 from homing.broker import Beyond
@@ -15,6 +19,8 @@ from homing.lag import Lag
 from homing.partition import subject_of
 from homing.storage import Checkpoint
 from homing.testing.memory_broker import MemoryBroker
+
+OBSERVABILITY = Path(__file__).parents[2] / "docs" / "observability.md"
 
 
 class Stream(MemoryBroker):
@@ -156,6 +162,19 @@ async def test_what_cannot_be_measured_is_a_503_and_no_number(here: Here) -> Non
     assert b"away" in body
     here.lag.measure_by(here.checkpoints, here.stream)
     assert (await here.lag.answer(b""))[0] == 200
+
+
+async def test_an_autoscaler_finds_its_number(here: Here) -> None:
+    """At the place in the JSON that the documented trigger names."""
+    blocks = re.findall(r"```yaml\n(.*?)```", OBSERVABILITY.read_text("utf-8"), re.DOTALL)
+    (trigger,) = yaml.safe_load(blocks[0])["spec"]["triggers"]
+    assert trigger["type"] == "metrics-api"
+    await here.stream.store(1, 1, 2)
+    _, _, body = await here.lag.answer(b"")
+    value = msgspec.json.decode(body)
+    for part in trigger["metadata"]["valueLocation"].split("."):
+        value = value[part]
+    assert value == 3
 
 
 async def test_a_server_that_hangs_is_a_503_in_time(

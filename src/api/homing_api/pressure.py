@@ -58,6 +58,8 @@ class Pressure:
     def _conclude(self, lag: float | None, most: float) -> None:
         refusing = lag is not None and lag > most
         if refusing != self._refusing:
-            action = "submits.refused" if refusing else "submits.taken_again"
-            log.warning(action, lag_seconds=lag, max_seconds=most)
+            log.warning(
+                "submits.refused" if refusing else "submits.taken_again",
+                lag_seconds=lag, max_seconds=most,
+            )  # fmt: skip
         self._refusing = refusing

@@ -64,7 +64,11 @@ def of_request(traceparent: str | None) -> None:
 
 def about(wrapped: Wrapped) -> None:
     """What is logged in this task from now on is about this command."""
-    bind_contextvars(command_id=wrapped.command_id, trace_id=trace_id(wrapped.traceparent))
+    bind_contextvars(
+        command_id=wrapped.command_id,
+        partition=wrapped.partition,
+        trace_id=trace_id(wrapped.traceparent),
+    )
 
 
 def writes(stream: Stream, outcome: Outcome) -> None:

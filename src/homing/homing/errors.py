@@ -18,6 +18,11 @@ class HomingError(Exception):
         super().__init__(f"{said} {detail}".strip())
         self.detail = detail
 
+    @property
+    def brief(self) -> str:
+        """What may be logged of it: nothing that a client sent."""
+        return str(self)
+
 
 class SettingsError(HomingError):
     """The settings cannot be used:"""

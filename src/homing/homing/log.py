@@ -1,15 +1,26 @@
-"""Logs: one event per line, with a fixed `action` and fields; JSON, or text on a terminal."""
+"""Logs: one event per line, with an `action` of `log_actions` and fields; JSON, or text on a
+terminal.
+
+No line holds what a client sent or a secret. An exception's words may hold both (Postgres repeats
+the row that it refuses), so that of an exception only its place and its type are logged; what it
+said is in the dead letter, or in the answer.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import structlog
 from structlog.dev import plain_traceback
 
+from homing.log_actions import LIBRARY
 from homing.settings import Logging
+
+Event = MutableMapping[str, Any]
 
 
 def configure(settings: Logging, service: str) -> None:
@@ -22,7 +33,7 @@ def configure(settings: Logging, service: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        without_words,
     ]
     render: list[Any] = (
         [structlog.dev.ConsoleRenderer(event_key="action", exception_formatter=plain_traceback)]
@@ -45,7 +56,7 @@ def configure(settings: Logging, service: str) -> None:
                 rename,
                 *render,
             ],
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, _said_by_a_library],
         )
     )
     root = logging.getLogger()
@@ -56,3 +67,30 @@ def configure(settings: Logging, service: str) -> None:
 def get(name: str) -> Any:
     """A logger; call it as `log.info("action", field=value)`."""
     return structlog.get_logger(name)
+
+
+def without_words(_logger: Any, _method: str, event: Event) -> Event:
+    """A processor: `exc_info` becomes `exception`, the traceback without what was said."""
+    said = event.pop("exc_info", None)
+    error = sys.exception() if said is True else said[1] if isinstance(said, tuple) else said
+    if isinstance(error, BaseException):
+        event["exception"] = "".join(_places(error)).rstrip()
+    return event
+
+
+def _places(error: BaseException) -> Iterator[str]:
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None:
+        yield from _places(before)
+        yield "which led to\n"
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{type(error).__module__}.{type(error).__qualname__}\n"
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _places(one)
+
+
+def _said_by_a_library(_logger: Any, _method: str, event: Event) -> Event:
+    """Its words are no action; what comes after the first line shows objects, as asyncio does."""
+    event["message"], event["event"] = str(event["event"]).partition("\n")[0], LIBRARY
+    return event

@@ -63,6 +63,18 @@ class Entry(NamedTuple):
     processes: tuple[str, ...]
     metric: Any
 
+    @property
+    def scraped(self) -> bool:
+        """Whether it is measured for each scrape."""
+        return isinstance(self.metric, Scraped)
+
+    @property
+    def samples(self) -> set[str]:
+        """The names under which its samples can be asked for."""
+        if self.kind != "histogram":
+            return {self.name}
+        return {f"{self.name}_{part}" for part in ("bucket", "sum", "count")}
+
 
 CATALOGUE: dict[str, Entry] = {}
 """By name, in the order of the definitions below."""

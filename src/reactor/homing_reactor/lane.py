@@ -20,10 +20,11 @@ from typing import NamedTuple
 
 from homing import telemetry
 from homing.broker import Announcing
+from homing.errors import HomingError
 from homing.identity import trace_id
 from homing.log import get
 from homing.outcome import now
-from homing.storage import HolderRecords
+from homing.storage import DeadLetterRow, HolderRecords
 from homing_reactor.applying import Applied, Applier
 from homing_reactor.blaming import Failure, blame
 from homing_reactor.failure import TookTooLong, Verdict, judge, waited_for_a_lock
@@ -157,7 +158,7 @@ class Lane:
         self._count(batches, applied, seconds)
         for letter in applied.plan.dead_letters:
             log.warning(
-                "command.dead_letter", reason=letter.reason, command_id=letter.command_id,
+                "command.dead_letter", reason=_kind(letter), command_id=letter.command_id,
                 trace_id=trace_id(json.loads(letter.headers).get("traceparent", "")),
                 partition=letter.partition, sequence=letter.sequence,
             )  # fmt: skip
@@ -175,7 +176,7 @@ class Lane:
         for counted in applied.plan.types:
             telemetry.APPLIED.labels(*counted).inc()
         for letter in applied.plan.dead_letters:
-            telemetry.DEAD_LETTERS.labels(letter.reason.partition(":")[0]).inc()
+            telemetry.DEAD_LETTERS.labels(_kind(letter)).inc()
 
     async def _tell(
         self, batches: Sequence[Batch[Held]], applied: Applied, spans: RoundSpans
@@ -192,7 +193,8 @@ class Lane:
         commands = sum(len(tasks) for _, tasks in batches)
         telemetry.ROUNDS_FAILED.labels(failure.verdict.name.lower()).inc()
         log.warning(
-            "round.failed", verdict=failure.verdict.name.lower(), why=str(error),
+            "round.failed", verdict=failure.verdict.name.lower(),
+            why=error.brief if isinstance(error, HomingError) else type(error).__name__,
             partitions=len(batches), commands=commands, aside=self._aside, **_about(batches),
             exc_info=failure.verdict is Verdict.BLAME and commands == 1,
         )  # fmt: skip
@@ -216,6 +218,11 @@ class Lane:
     async def _back_off(self) -> None:
         self._pause = min(PAUSE_MAX_SECONDS, max(PAUSE_FIRST_SECONDS, self._pause * 2))
         await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311  # jitter
+
+
+def _kind(letter: DeadLetterRow) -> str:
+    """Of its reason, what is bounded, and holds nothing of the command."""
+    return letter.reason.partition(":")[0]
 
 
 def _about(batches: Sequence[Batch[Held]]) -> dict[str, object]:

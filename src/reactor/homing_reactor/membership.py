@@ -241,4 +241,4 @@ class Membership:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("partition.task_failed", error=repr(error))
+            log.error("partition.task_failed", exc_info=error)

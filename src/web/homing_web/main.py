@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from urllib.parse import urlsplit
 
 from homing.lifecycle import Lifecycle, run
 from homing.log import configure, get
@@ -49,7 +50,7 @@ async def _serve(settings: WebSettings, lifecycle: Lifecycle, proxy: Proxy) -> N
         )
         parts.create_task(serve(probes, settings.bind, settings.internal_port, stop))
         lifecycle.started.set()
-        log.info("web.started", port=settings.port, api=settings.api_url)
+        log.info("web.started", port=settings.port, api=urlsplit(settings.api_url).hostname)
         await lifecycle.stopping.wait()
         await linger(proxy.drain(settings.drain_seconds), settings.drain_seconds)
         stop.set()

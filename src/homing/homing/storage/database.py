@@ -28,9 +28,16 @@ _CANCELLED = "57014"
 class StatementFailed(HomingError):
     """Postgres refused a statement."""
 
-    def __init__(self, sqlstate: str, detail: str) -> None:
+    def __init__(self, sqlstate: str, detail: str, broke: str = "") -> None:
+        """`broke` is the constraint's name, if it was one."""
         super().__init__(f"[{sqlstate}] {detail}")
         self.sqlstate = sqlstate
+        self._broke = broke
+
+    @property
+    def brief(self) -> str:
+        """Postgres tells the row that it refuses, which may be what a client sent."""
+        return f"Postgres refused a statement. [{self.sqlstate}] {self._broke}".rstrip()
 
 
 class Database:
@@ -135,7 +142,7 @@ def translate(error: BaseException) -> HomingError | None:
         state = error.sqlstate or ""
         if state.startswith(_AWAY) and state != _CANCELLED:
             return StorageUnavailable(f"[{state}] {error}")
-        return StatementFailed(state, str(error))
+        return StatementFailed(state, str(error), error.constraint_name or "")
     if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
         return StatementFailed("22000", str(error))  # the driver itself refused a value
     # The last one is what the driver says of a connection that was cut under it.

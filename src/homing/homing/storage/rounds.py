@@ -131,6 +131,12 @@ class RoundFailed(HomingError):
         self.open_seconds = open_seconds
         self.sqlstate = cause.sqlstate if isinstance(cause, StatementFailed) else ""
         """Empty if it was the connection, not a statement."""
+        self._brief = cause.brief if isinstance(cause, HomingError) else type(cause).__name__
+
+    @property
+    def brief(self) -> str:
+        """As its cause."""
+        return self._brief
 
 
 class RoundTransaction:
