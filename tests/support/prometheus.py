@@ -40,10 +40,17 @@ class Prometheus:
 
     async def start(self, internal: Sequence[int]) -> None:
         """Scrape these internal ports from now on."""
-        self._scrape(internal)
+        self.scrape(internal)
+        log = self._folder / "log"
+        self._launch(log)
+        try:
+            await until_answers(f"{self.url}/-/ready")
+        except AssertionError:
+            raise AssertionError(log.read_text("utf-8")) from None
+
+    def _launch(self, log: Path) -> None:
         config = self._folder / "prometheus.yml"
         config.write_text(yaml.safe_dump(self._config()), "utf-8")
-        log = self._folder / "log"
         with log.open("ab") as output:
             self._running = subprocess.Popen(
                 [
@@ -57,10 +64,6 @@ class Prometheus:
                 stdout=output,
                 stderr=output,
             )
-        try:
-            await until_answers(f"{self.url}/-/ready")
-        except AssertionError:
-            raise AssertionError(log.read_text("utf-8")) from None
 
     async def stop(self) -> None:
         """End it."""
@@ -106,9 +109,6 @@ class Prometheus:
 
     def scrape(self, internal: Sequence[int]) -> None:
         """Scrape others from now on; a target keeps its series for as long as it is listed."""
-        self._scrape(internal)
-
-    def _scrape(self, internal: Sequence[int]) -> None:
         targets = [{"targets": [f"127.0.0.1:{port}" for port in internal]}]
         with tempfile.NamedTemporaryFile("w", dir=self._folder, delete=False) as file:
             file.write(yaml.safe_dump(targets, default_flow_style=True, width=10_000))
