@@ -57,7 +57,8 @@ def _board(board: Board) -> dashboard.Dashboard:
         .refresh("30s")
         .timezone("browser")
         .with_variable(dashboard.DatasourceVariable("datasource").label("Data").type("prometheus"))
-        .with_variable(_variable("namespace", "Namespace"))
+        # "All" matches an absent label, too.
+        .with_variable(_variable("namespace", "Namespace").all_value(".*"))
         .with_variable(_variable("job", "Installation"))
         .link(
             dashboard.DashboardLink("Homing")
@@ -94,7 +95,6 @@ def _variable(name: str, label: str) -> dashboard.QueryVariable:
         .sort(VariableSort.ALPHABETICAL_ASC)
         .multi(True)
         .include_all(True)
-        .all_value(".*")  # matches an absent label, too
         .current(VariableOption(text="All", value="$__all"))
     )
 

@@ -27,6 +27,8 @@ LAG_SECONDS = 12.0
 """So old that the second which a measurement may be old is less than a tenth."""
 RATE_SECONDS = 10.0
 TENTH = 0.1
+MARGIN_SECONDS = 0.5
+"""So that what was scraped before anything happened is inside of the time that is asked for."""
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Seen:
     prometheus: Prometheus
     counted: Counted
     began: float
+    load_since: float
     ended: float
     lag: tuple[float, float]
     """What the board said, and how old the first command was then."""
@@ -47,11 +50,14 @@ class Seen:
         """From the first scrape to the last."""
         return self.ended - self.began
 
-    async def rose(self, title: str, query: int = 0) -> dict[str, float]:
+    async def rose(
+        self, title: str, query: int = 0, since: float | None = None
+    ) -> dict[str, float]:
         """By how much the counter of a panel rose in all, by the values of its labels."""
-        expr = sent(panel(title).queries[query], self.seconds, self.seconds)
+        seconds = self.ended - (self.began if since is None else since)
+        expr = sent(panel(title).queries[query], seconds, seconds)
         found = await self.prometheus.ask(expr, self.ended)
-        factor = self.seconds if panel(title).kind == "lines" else 1.0
+        factor = seconds if panel(title).kind == "lines" else 1.0
         return {_labels(one): float(one["value"][1]) * factor for one in found}
 
 
@@ -65,12 +71,13 @@ async def seen(servers: Servers) -> AsyncIterator[Seen]:
         client(system.api.url) as me,
     ):
         commotion = Commotion(place, system.web.url, me)
-        began = await prometheus.scraped()
+        began = (await prometheus.scraped()).first - MARGIN_SECONDS
         await commotion.without_reactors()
         lag, gap = await _backlog(prometheus, commotion.counted)
-        await _with_reactors(system, commotion, prometheus)
-        ended = await prometheus.scraped()
-        yield Seen(prometheus, commotion.counted, began, ended, lag, gap)
+        load_since = await _with_reactors(system, commotion, prometheus)
+        await until(lambda: _nothing_left(prometheus), 30, pause=0.3)
+        ended = (await prometheus.scraped()).last
+        yield Seen(prometheus, commotion.counted, began, load_since, ended, lag, gap)
 
 
 async def _backlog(
@@ -89,7 +96,8 @@ async def _backlog(
     return await until(old, 40, pause=0.2), (await prometheus.value(gap), counted.accepted)
 
 
-async def _with_reactors(system: Running, commotion: Commotion, prometheus: Prometheus) -> None:
+async def _with_reactors(system: Running, commotion: Commotion, prometheus: Prometheus) -> float:
+    """One, then two, then one again; when the load began."""
     first, second = system.reactors
     await first.start().ready()
     await commotion.late()
@@ -102,7 +110,14 @@ async def _with_reactors(system: Running, commotion: Commotion, prometheus: Prom
         await second.end(signal.SIGKILL)
         await until(lambda: _held_by(prometheus, {PARTITIONS}, 1), 30, pause=0.3)
 
+    began = (await prometheus.scraped()).first - MARGIN_SECONDS
     await commotion.load(join_and_die)
+    return began
+
+
+async def _nothing_left(prometheus: Prometheus) -> bool:
+    gap = sent(panel("Unapplied commands").queries[0], 1, 1)
+    return [float(one["value"][1]) for one in await prometheus.ask(gap)] == [0.0]
 
 
 async def _held_by(prometheus: Prometheus, shares: set[int], reactors: int) -> bool:
@@ -141,14 +156,24 @@ async def test_what_is_counted_is_what_clients_counted(seen: Seen) -> None:
     letters = await seen.rose("Dead letters, by reason")
     _near({"": sum(letters.values())}, {"": counted.dead_letters})
     _near(await seen.rose("Repeats, by who knew them"), {"outcome": counted.repeated})
-    _near(await seen.rose("Submits refused, by reason"), {"in-flight": counted.refused})
+
+
+async def test_submits_are_what_clients_were_answered(seen: Seen) -> None:
+    """Those that were refused; and those of the load, once there is a counter for the answer."""
+    _near(await seen.rose("Submits refused, by reason"), {"in-flight": seen.counted.refused})
+    risen = await seen.rose("Submits, by type and status", since=seen.load_since)
+    _near(risen, {"202 tally.add": seen.counted.loaded})
 
 
 async def test_waits_are_what_clients_waited(seen: Seen) -> None:
-    """By how they ended, told late, and the share that timed out."""
+    """By how they ended, by way, told late, and the share that timed out."""
     waits = seen.counted.waits
     _near(await seen.rose("Waits, by how they ended"), waits)
-    _near(await seen.rose("Told late"), {"": 4})
+    held = {f"{end} response": number for end, number in waits.items()}
+    held["timed-out response"] -= seen.counted.late
+    watched = {"timed-out stream": seen.counted.late}
+    _near(await seen.rose("Waits, by way and end"), held | watched)
+    _near(await seen.rose("Told late"), {"": seen.counted.late})
     query = sent(panel("Waits that timed out").queries[0], seen.seconds, seen.seconds)
     share = await seen.prometheus.value(query, seen.ended)
     assert share == pytest.approx(waits["timed-out"] / waits.total(), rel=TENTH)

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import re
 
-from prometheus_client.metrics import MetricWrapperBase
-
 from homing import telemetry
 
-_ENDS = {
-    "counter": ("_total",),
-    "gauge": ("",),
-    "histogram": ("_bucket", "_sum", "_count"),
-}
+_ENDS = {"counter": ("",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 _NAMED = re.compile(r"\b(?:homing|process|python)_[a-z_]+")
 _NO_METRICS = {"homing_api", "homing_reactor", "homing_web", "homing_migrator"}
 """Packages and roles, which are called alike."""
@@ -20,12 +14,7 @@ _NO_METRICS = {"homing_api", "homing_reactor", "homing_web", "homing_migrator"}
 
 def known() -> set[str]:
     """Every series."""
-    found = set()
-    for metric in vars(telemetry).values():
-        if isinstance(metric, MetricWrapperBase):
-            (described,) = metric.describe()
-            found |= {described.name + end for end in _ENDS[described.type]}
-    return found
+    return {name + end for name, entry in telemetry.CATALOGUE.items() for end in _ENDS[entry.kind]}
 
 
 def named(text: str) -> set[str]:

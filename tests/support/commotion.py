@@ -34,6 +34,8 @@ SETTINGS = {
     # Old is what is some seconds old, so that there is something to remove.
     "HOMING_EVENT_RETENTION_DAYS": "0.00005",
     "HOMING_RETENTION_PACE_SECONDS": "1",
+    # Traces are recorded, though nobody takes them: what is measured leads to them.
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
 }
 
 
@@ -74,6 +76,10 @@ class Counted:
     """Accepted commands."""
     waits: Counter[str] = field(default_factory=Counter)
     """Waits by how they ended."""
+    late: int = 0
+    """Streams that said `pending`, and told later."""
+    loaded: int = 0
+    """Those of the load."""
     refused: int = 0
     repeated: int = 0
     dead_letters: int = 0
@@ -133,14 +139,16 @@ class Commotion:
             await accepted(clients, 80)
             await doing()
             await accepted(clients, 120)
-        self.counted.types["tally.add"] += sum(len(one.accepted) for one in clients)
+        self.counted.loaded = sum(len(one.accepted) for one in clients)
+        self.counted.types["tally.add"] += self.counted.loaded
 
     async def _submit(self, path: str, payload: dict[str, Any], **headers: str) -> httpx.Response:
         answer = await self._me.post(path, json=payload, headers=headers)
+        command_type = path.rpartition("/")[2]
         if answer.status_code == 503:
             self.counted.refused += 1
-        elif "command_id" in answer.json() or "outcome" in answer.json():
-            self.counted.types[path.rpartition("/")[2]] += 1
+        else:
+            self.counted.types[command_type] += 1
         return answer
 
     async def _held(self, path: str, payload: dict[str, Any], wait: int) -> None:
@@ -155,7 +163,8 @@ class Commotion:
         async with listening(self._me, path) as stream:
             assert [event.type for event in await take(stream, 1)] == ["pending"]
             self.counted.waits["timed-out"] += 1
-            assert [event.type for event in await take(stream, 1)] == ["outcome"]
+            assert [event.type for event in await take(stream, 1, 60)] == ["outcome"]
+            self.counted.late += 1
 
     async def _too_many(self) -> None:
         """More at once than may be in flight: none gets on while NATS stands still."""

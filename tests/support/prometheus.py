@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import yaml
@@ -22,25 +23,64 @@ PACE_SECONDS = 1.0
 Series = dict[str, Any]
 
 
-class Prometheus:
+class Scraped(NamedTuple):
+    """When the first target and when the last one was scraped, by Prometheus's clock."""
+
+    first: float
+    last: float
+
+
+class Asking:
+    """Puts questions to a Prometheus."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def ask(self, expr: str, at: float | None = None) -> list[Series]:
+        """The answer to a query, now or at a time of the epoch: an instant vector."""
+        more = {} if at is None else {"time": str(at)}
+        return await self._get("query", query=expr, **more)
+
+    async def over(self, expr: str, since: float, until: float) -> list[Series]:
+        """The same at each step between two times."""
+        step = max(PACE_SECONDS, (until - since) / 200)
+        asked = {"start": str(since), "end": str(until), "step": str(step)}
+        return await self._get("query_range", query=expr, **asked)
+
+    async def value(self, expr: str, at: float | None = None) -> float:
+        """The one number that a query answers with."""
+        (one,) = await self.ask(expr, at)
+        return float(one["value"][1])
+
+    async def exemplars(self, expr: str, since: float, until: float) -> list[Series]:
+        """What leads to traces."""
+        return await self._get("query_exemplars", query=expr, start=str(since), end=str(until))
+
+    async def _get(self, what: str, **asked: str) -> list[Series]:
+        async with httpx.AsyncClient(base_url=self.url, timeout=20) as client:
+            answer = await client.get(f"/api/v1/{what}", params=asked)
+        said = answer.json()
+        assert said["status"] == "success", said
+        data = said["data"]
+        return list(data if isinstance(data, list) else data["result"])
+
+
+class Prometheus(Asking):
     """Scrapes once a second, and evaluates its rules as often."""
 
     def __init__(self, folder: Path, rules: Path | None = None) -> None:
         """`folder` is for its data, `rules` has the alerts."""
         (self._port,) = ports.free()
+        super().__init__(f"http://127.0.0.1:{self._port}")
         self._folder = folder
         self._targets = folder / "targets.json"
+        self._count = 0
         self._rules = [str(path) for path in sorted(rules.glob("*.yaml"))] if rules else []
         self._running: subprocess.Popen[bytes] | None = None
 
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self._port}"
-
     async def start(self, internal: Sequence[int]) -> None:
         """Scrape these internal ports from now on."""
-        self.scrape(internal)
+        self._scrape(internal)
         log = self._folder / "log"
         self._launch(log)
         try:
@@ -71,47 +111,28 @@ class Prometheus:
             self._running.terminate()
             await asyncio.to_thread(self._running.wait, 30)
 
-    async def ask(self, expr: str, at: float | None = None) -> list[Series]:
-        """The answer to a query, now or at a time of the epoch: an instant vector."""
-        more = {} if at is None else {"time": str(at)}
-        return await self._get("query", query=expr, **more)
-
-    async def over(self, expr: str, since: float, until: float) -> list[Series]:
-        """The same at each step between two times."""
-        step = max(PACE_SECONDS, (until - since) / 200)
-        asked = {"start": str(since), "end": str(until), "step": str(step)}
-        return await self._get("query_range", query=expr, **asked)
-
-    async def value(self, expr: str, at: float | None = None) -> float:
-        """The one number that a query answers with."""
-        (one,) = await self.ask(expr, at)
-        return float(one["value"][1])
-
-    async def exemplars(self, expr: str, since: float, until: float) -> list[Series]:
-        """What leads to traces."""
-        return await self._get("query_exemplars", query=expr, start=str(since), end=str(until))
-
     async def firing(self) -> set[str]:
         """The alerts that fire now."""
         found = await self.ask('ALERTS{alertstate="firing"}')
         return {one["metric"]["alertname"] for one in found}
 
-    async def scraped(self) -> float:
-        """Wait until each target was scraped after now; when the last was, by its own clock."""
+    async def scraped(self) -> Scraped:
+        """Wait until each target was scraped after now."""
         began = (await self.ask("vector(time())"))[0]["value"][0]
 
-        async def fresh() -> float:
+        async def fresh() -> Scraped | None:
             found = await self.ask(f'timestamp(up{{job="{JOB}"}})')
-            oldest = min((float(one["value"][1]) for one in found), default=0.0)
-            return oldest if oldest > began else 0.0
+            times = sorted(float(one["value"][1]) for one in found)
+            all_of_them = len(times) == self._count and times[0] > began
+            return Scraped(times[0], times[-1]) if all_of_them else None
 
         return await until(fresh, 30, pause=0.1)
 
-    def scrape(self, internal: Sequence[int]) -> None:
-        """Scrape others from now on; a target keeps its series for as long as it is listed."""
+    def _scrape(self, internal: Sequence[int]) -> None:
         targets = [{"targets": [f"127.0.0.1:{port}" for port in internal]}]
+        self._count = len(internal)
         with tempfile.NamedTemporaryFile("w", dir=self._folder, delete=False) as file:
-            file.write(yaml.safe_dump(targets, default_flow_style=True, width=10_000))
+            json.dump(targets, file)
         Path(file.name).replace(self._targets)
 
     def _config(self) -> dict[str, Any]:
@@ -120,14 +141,6 @@ class Prometheus:
         files = [{"files": [str(self._targets)], "refresh_interval": "1s"}]
         scrape = [{"job_name": JOB, "file_sd_configs": files}]
         return {"global": every, "rule_files": self._rules, "scrape_configs": scrape}
-
-    async def _get(self, what: str, **asked: str) -> list[Series]:
-        async with httpx.AsyncClient(base_url=self.url, timeout=20) as client:
-            answer = await client.get(f"/api/v1/{what}", params=asked)
-        said = answer.json()
-        assert said["status"] == "success", said
-        data = said["data"]
-        return list(data if isinstance(data, list) else data["result"])
 
 
 @asynccontextmanager

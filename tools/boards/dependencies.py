@@ -37,6 +37,13 @@ SERVERS = Section(
             ),
         ),
         Panel(
+            title="Lag can be measured",
+            description="1 where each process could measure lag and gap, 0 where one could not: "
+            "then they are absent, and the log says why (`lag.unknown`).",
+            unit=COUNT,
+            queries=(Query(f"min({series('homing_lag_known')})", "known"),),
+        ),
+        Panel(
             title="Reconnects to NATS",
             description="Reconnects per second, by process. What was announced meanwhile is found "
             "by sweeps.",

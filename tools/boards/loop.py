@@ -152,12 +152,12 @@ TIMES = Section(
             "commit and announce in the reactor, write in the API. The tallest is what to look at.",
             unit=SECONDS,
             width=12,
-            exemplars=True,
             queries=(Query(mean("homing_step_seconds", "step"), "{{step}}"),),
         ),
         Panel(
             title="Each step, at its worst",
-            description="What one in twenty exceeds, by step.",
+            description="What one in twenty exceeds, by step. The dots are single commands or "
+            "rounds, with their traces.",
             unit=SECONDS,
             width=12,
             exemplars=True,

@@ -1,8 +1,9 @@
 """A board as values, and the few forms of query that its panels are made of. Pure.
 
 Every query is limited to the installation that the variables choose. Processes of one installation
-share a job, so `$job` tells installations apart; `$namespace` may be absent, as its "All" matches
-an absent label too. A query never makes up a value where there is none: no data is a finding.
+share a job, so `$job` tells installations apart, and "All" of it is every job of Homing alone;
+`$namespace` may be absent, as its "All" matches an absent label too. A query never makes up a value
+where there is none: no data is a finding.
 """
 
 from __future__ import annotations
