@@ -110,6 +110,10 @@ format: $(STAMP) ## format the code
 diagrams: $(STAMP) ## draw docs/diagrams anew, after a change of their source
 	@$(BIN)/python docs/diagrams/draw.py
 
+.PHONY: dashboards
+dashboards: $(STAMP) ## write the Grafana boards of the chart anew, after a change in tools/boards
+	@$(BIN)/python tools/dashboards.py
+
 .PHONY: lock
 lock: ## write the hashed requirement files anew
 	@test -x $(VENV)-lock/bin/uv || { $(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv; }

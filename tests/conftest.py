@@ -69,6 +69,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reasons = {"e2e": "needs a Kubernetes cluster: make e2e"}
     if not shutil.which("chromium"):
         reasons["browser"] = "needs chromium (Debian: apt-get install chromium)"
+    if not shutil.which("prometheus"):
+        reasons["prometheus"] = "needs prometheus (Debian: apt-get install prometheus)"
     for item in items:
         for marker in reasons.keys() - required:
             if item.get_closest_marker(marker):

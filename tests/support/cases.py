@@ -48,6 +48,25 @@ CASES: dict[str, dict[str, Any]] = {
     "autoscaled": merged(
         GIVEN, {process: {"replicas": None} for process in ("api", "reactor", "web")}
     ),
+    "observed": merged(
+        GIVEN,
+        {
+            "monitoring": {
+                "podMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "1"}},
+                "prometheusRule": {"enabled": True, "runbooks": "https://example/runbooks/"},
+                "dashboards": {"enabled": True, "annotations": {"grafana_folder": "Homing"}},
+                "scrapeAnnotations": True,
+            },
+            "telemetry": {
+                "otlp": {
+                    "endpoint": "http://collector.example:4317",
+                    "protocol": "grpc",
+                    "headersSecret": "my-collector",
+                },
+                "samplerArg": "0.5",
+            },
+        },
+    ),
     "everything": merged(
         GIVEN,
         dict.fromkeys(("api", "reactor", "web"), PLACED),
@@ -92,11 +111,16 @@ def pods(found: list[Manifest]) -> dict[str, dict[str, Any]]:
 
 
 def environment(spec: dict[str, Any]) -> dict[str, Any]:
-    """What a pod's one container gets: the value, or the reference of a secret."""
+    """What a pod's one container gets: the value, the field of the pod that it is taken from, or
+    the reference of a secret."""
     (container,) = spec["containers"]
     names = [one["name"] for one in container["env"]]
     assert len(names) == len(set(names)), "a name twice: the server would refuse it"
-    return {
-        one["name"]: one["value"] if "value" in one else one["valueFrom"]["secretKeyRef"]
-        for one in container["env"]
-    }
+    return {one["name"]: _given(one) for one in container["env"]}
+
+
+def _given(one: dict[str, Any]) -> Any:
+    if "value" in one:
+        return one["value"]
+    source = one["valueFrom"]
+    return source["fieldRef"]["fieldPath"] if "fieldRef" in source else source["secretKeyRef"]

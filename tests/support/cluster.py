@@ -7,7 +7,8 @@
 Which cluster: the one of `HOMING_CLUSTER_KIT` (the path of a program with the commands up, base,
 images, load, env, status and down), else a kind cluster, where `kind` and Docker are. With
 `HOMING_E2E_IMAGE` set nothing is built or brought up: the image is one that the cluster of
-`KUBECONFIG` can pull, and has the `tally` domain in it (tests/e2e/Dockerfile).
+`KUBECONFIG` can pull, and has the `tally` domain in it (tests/e2e/Dockerfile); so is the one of
+`HOMING_E2E_PROMETHEUS`, the project's own by default.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE, WITH_TALLY = "homing:e2e", "homing-e2e:e2e"
+PROMETHEUS, UPSTREAM = "homing-prometheus:e2e", "prom/prometheus:v2.53.4"
 KIND_NAME = "homing-e2e"
 
 
@@ -159,6 +161,8 @@ def build(cluster: Cluster) -> None:
     run("docker", "build", "--quiet", *network, *base, "-t", IMAGE, ".")
     run("docker", "build", "--quiet", f"--build-arg=IMAGE={IMAGE}", "-t", WITH_TALLY,
         "-f", "tests/e2e/Dockerfile", "tests/support/tally")  # fmt: skip
+    other = [f"--build-arg=BASE={cluster.python_image}"] if cluster.python_image else []
+    run("docker", "build", "--quiet", *network, *other, "-t", PROMETHEUS, "tests/e2e/prometheus")
 
 
 def ready(cluster: Cluster) -> dict[str, str]:
@@ -167,12 +171,16 @@ def ready(cluster: Cluster) -> dict[str, str]:
     cluster.up()
     say(f"the cluster is up after {time.monotonic() - began:.0f} s; building the images")
     build(cluster)
-    cluster.load(IMAGE, WITH_TALLY)
+    cluster.load(IMAGE, WITH_TALLY, PROMETHEUS)
     say(f"the images are in it after {time.monotonic() - began:.0f} s")
     repository, tag = WITH_TALLY.split(":")
     values = {"image.repository": repository, "image.tag": tag, **cluster.values}
     said = ",".join(f"{name}={value}" for name, value in values.items())
-    return {**cluster.environ(), "HOMING_E2E_VALUES": said}
+    return {
+        **cluster.environ(),
+        "HOMING_E2E_VALUES": said,
+        "HOMING_E2E_PROMETHEUS": PROMETHEUS,
+    }
 
 
 def given() -> dict[str, str]:
@@ -180,7 +188,11 @@ def given() -> dict[str, str]:
     repository, _, tag = os.environ["HOMING_E2E_IMAGE"].rpartition(":")
     values = f"image.repository={repository},image.tag={tag}"
     more = os.environ.get("HOMING_E2E_VALUES")
-    return {**os.environ, "HOMING_E2E_VALUES": f"{values},{more}" if more else values}
+    return {
+        "HOMING_E2E_PROMETHEUS": UPSTREAM,
+        **os.environ,
+        "HOMING_E2E_VALUES": f"{values},{more}" if more else values,
+    }
 
 
 def say(text: str) -> None:
@@ -194,7 +206,7 @@ def main(words: Sequence[str]) -> int:
         case ["up"]:
             cluster = chosen()
             environ = ready(cluster)
-            for name in ("KUBECONFIG", "PATH", "HOMING_E2E_VALUES"):
+            for name in ("KUBECONFIG", "PATH", "HOMING_E2E_VALUES", "HOMING_E2E_PROMETHEUS"):
                 print(f"export {name}={shlex.quote(environ[name])}")
             return 0
         case ["run", *command] if command:

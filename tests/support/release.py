@@ -39,7 +39,8 @@ class Release:
         """From nothing to ready."""
         self.installed_at = time.monotonic()
         values = [os.environ["HOMING_E2E_VALUES"], "web.service.type=NodePort",
-                  f"web.service.nodePort={NODE_PORT}"]  # fmt: skip
+                  f"web.service.nodePort={NODE_PORT}",
+                  "monitoring.scrapeAnnotations=true"]  # fmt: skip
         await self.helm("install", NAME, str(CHART), "--create-namespace", "--wait",
                         "--timeout", "3m", "--set", ",".join(values))  # fmt: skip
         # The pods are ready; that each node knows the Service is not what Helm waits for.
@@ -60,11 +61,15 @@ class Release:
 
     async def url(self) -> str:
         """Where the web Service answers: its port of any node."""
+        return f"http://{await self.address()}:{NODE_PORT}"
+
+    async def address(self) -> str:
+        """Of a node."""
         nodes = [node async for node in Node.list(api=await api())]
         (address, *_) = [
             one["address"] for one in nodes[0].status.addresses if one["type"] == "InternalIP"
         ]
-        return f"http://{address}:{NODE_PORT}"
+        return str(address)
 
     async def pods(self, component: str | None = None) -> dict[str, Pod]:
         """The pods of a component, or all but those of Jobs, by uid; those that end included."""

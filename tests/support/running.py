@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import signal
 import subprocess
@@ -129,6 +130,18 @@ class Process:
     def log(self) -> str:
         """What it said."""
         return self._log.read_text("utf-8")
+
+    @property
+    def log_path(self) -> Path:
+        """The file of it."""
+        return self._log
+
+    def with_settings(self, **environ: str) -> Process:
+        """The same, not running, with other settings: on its ports, and with its log."""
+        other = copy.copy(self)
+        other._environ = self._environ | environ
+        other._running = None
+        return other
 
     def command(self) -> list[str]:
         """Its command line."""

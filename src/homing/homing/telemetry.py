@@ -221,6 +221,12 @@ FAILOVER_SECONDS = _histogram(
 ROUND_SECONDS = _histogram(
     _REACTOR, "homing_round_seconds", "A round, fence to commit", {"lane": ("merged", "aside")}
 )
+DECIDE_SECONDS = _histogram(
+    _REACTOR,
+    "homing_decide_seconds",
+    "The longest that a command of the type took to be decided, once per round",
+    {"type": ANY},
+)
 ROUND_COMMANDS = _histogram(
     _REACTOR, "homing_round_commands", "Commands in a round", buckets=_COMMANDS
 )

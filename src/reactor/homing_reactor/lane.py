@@ -175,6 +175,10 @@ class Lane:
         telemetry.REPEATS.labels("round").inc(applied.plan.repeats)
         for counted in applied.plan.types:
             telemetry.APPLIED.labels(*counted).inc()
+        known = {command_type for command_type, _ in applied.plan.types}
+        for command_type in known & applied.plan.seconds.keys():
+            spent = applied.plan.seconds[command_type]
+            telemetry.DECIDE_SECONDS.labels(command_type).observe(spent)
         for letter in applied.plan.dead_letters:
             telemetry.DEAD_LETTERS.labels(_kind(letter)).inc()
 

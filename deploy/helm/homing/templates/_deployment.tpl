@@ -5,7 +5,9 @@ sets) */}}
 {{- $settings := mergeOverwrite (dict
   "HOMING_BIND" .root.Values.bind
   "HOMING_INTERNAL_PORT" "9090"
-  "HOMING_DRAIN_SECONDS" (toString $own.drainSeconds)) .settings -}}
+  "HOMING_DRAIN_SECONDS" (toString $own.drainSeconds)) (include "homing.tracing" .root | fromYaml) .settings -}}
+{{- $scraped := dict "prometheus.io/scrape" "true" "prometheus.io/port" "9090" "prometheus.io/path" "/metrics" -}}
+{{- $annotations := mergeOverwrite (ternary $scraped dict .root.Values.monitoring.scrapeAnnotations) $own.podAnnotations -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -34,7 +36,7 @@ spec:
         {{- end }}
       annotations:
         checksum/config: {{ include "homing.checksum" .root | quote }}
-        {{- range $name, $value := $own.podAnnotations }}
+        {{- range $name, $value := $annotations }}
         {{ $name | quote }}: {{ $value | quote }}
         {{- end }}
     spec:
@@ -42,7 +44,7 @@ spec:
       terminationGracePeriodSeconds: {{ add $own.preStopSeconds $own.drainSeconds 15 }}
       containers:
         -
-          {{- include "homing.container" (dict "root" .root "command" .component "own" $own "settings" $settings) | nindent 10 }}
+          {{- include "homing.container" (dict "root" .root "command" .component "own" $own "settings" $settings "traced" true) | nindent 10 }}
           ports: {{- toYaml .ports | nindent 12 }}
           {{- if $own.preStopSeconds }}
           lifecycle:

@@ -28,8 +28,36 @@ securityContext:
 {{- end }}
 {{- end -}}
 
+{{/* The standard variables of traces, as YAML; nothing where none are asked for. */}}
+{{- define "homing.tracing" -}}
+{{- with .Values.telemetry }}{{- if .otlp.endpoint -}}
+OTEL_EXPORTER_OTLP_ENDPOINT: {{ .otlp.endpoint | quote }}
+OTEL_EXPORTER_OTLP_PROTOCOL: {{ .otlp.protocol | quote }}
+OTEL_TRACES_SAMPLER: {{ .sampler | quote }}
+OTEL_TRACES_SAMPLER_ARG: {{ .samplerArg | quote }}
+OTEL_RESOURCE_ATTRIBUTES: "k8s.namespace.name=$(POD_NAMESPACE),k8s.pod.name=$(POD_NAME)"
+{{- end }}{{ end }}
+{{- end -}}
+
+{{/* What those variables refer to: Kubernetes fills in what stands above. */}}
+{{- define "homing.traced" -}}
+{{- with .Values.telemetry.otlp }}{{ if .endpoint }}
+- name: POD_NAME
+  valueFrom:
+    fieldRef: {fieldPath: metadata.name}
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef: {fieldPath: metadata.namespace}
+{{- with .headersSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef: {name: {{ . | quote }}, key: headers}
+{{- end }}
+{{- end }}{{ end }}
+{{- end -}}
+
 {{/* A container of our image. (root, command, own: its values, settings: what the chart sets,
-options: after the command) */}}
+options: after the command, traced: whether it records traces) */}}
 {{- define "homing.container" -}}
 name: {{ .command }}
 image: {{ include "homing.image" .root | quote }}
@@ -43,6 +71,9 @@ env:
   - name: HOMING_SESSION_KEYS
     valueFrom:
       secretKeyRef: {name: {{ include "homing.sessionSecret" .root | quote }}, key: keys}
+  {{- end }}
+  {{- if .traced }}
+  {{- include "homing.traced" .root | nindent 2 }}
   {{- end }}
   {{- $common := dict "HOMING_LOG_LEVEL" .root.Values.logLevel "HOMING_LOG_FORMAT" "json" }}
   {{- $all := mergeOverwrite $common .settings .root.Values.settings .own.settings }}

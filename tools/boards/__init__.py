@@ -1,0 +1,1 @@
+"""What the Grafana boards show, as plain values; `dashboards.py` makes JSON of them."""
