@@ -26,6 +26,8 @@ PostgresUrl = Annotated[
     str, Meta(pattern=r"^postgres(ql)?://([^\s/?#@:]*(:[^\s/?#@]*)?@)?[^\s/?#@]*([/?]\S*)?\Z")
 ]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/][^\s]*\Z")]
+# Long enough not to be guessed, and of what fits into a header as it is (RFC 6750).
+OperatorToken = Annotated[str, Meta(min_length=16, pattern=r"^[A-Za-z0-9._~+/-]+=*\Z")]
 Switch = Literal["on", "off"]
 Days = Annotated[float, Meta(gt=0, le=36_500)]
 S = TypeVar("S", bound="Logging")
@@ -100,6 +102,13 @@ class ApiSettings(Connected, frozen=True, kw_only=True):
     """0 where a transaction-pooling proxy stands between."""
     demo: Switch = "off"
     """Allows the simulated delay of a command."""
+    operator_token: OperatorToken | None = None
+    """What operators say to replay and discard dead letters, and to read what is in them; none:
+    their routes tell only what holds no payload, and change nothing."""
+    operator_hosts: str = ""
+    """Further names under which operators may reach the internal port, comma-separated: those of a
+    proxy in front. Addresses, `localhost` and names inside a cluster always may; others are
+    refused, or any web page could read it through a name of its own (DNS rebinding)."""
 
 
 class ReactorSettings(Connected, frozen=True, kw_only=True):
@@ -141,6 +150,10 @@ class WebSettings(Listening, frozen=True, kw_only=True):
     internal_port: Port = 9000
     api_url: HttpUrl
     """Where `/api` is passed on to."""
+    api_internal_url: HttpUrl | None = None
+    """The API's internal port, which the operators' page speaks to; none: there is no such page."""
+    operator_hosts: str = ""
+    """As the API has it."""
 
 
 class MigrateSettings(Logging, frozen=True, kw_only=True):
