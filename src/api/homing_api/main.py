@@ -109,7 +109,7 @@ async def _work(
         lag.measure_by(lambda: checkpoints(sweeps), CommandStream(broker))
         scrape.measure(stream_of(CommandStream(broker)))
         pressure = Pressure(lag.measured, config.lag_max_seconds)
-        async with _operated(operators, servers, lag):
+        async with _operated(config, operators, servers, lag):
             await _serve(config, lifecycle, domains, servers, recorded, pressure)
     finally:
         await broker.close()
@@ -132,9 +132,14 @@ async def _database(config: ApiSettings, name: str, size: int) -> Database:
 
 
 @asynccontextmanager
-async def _operated(operators: Operators, servers: Servers, lag: Lag) -> AsyncIterator[None]:
+async def _operated(
+    config: ApiSettings, operators: Operators, servers: Servers, lag: Lag
+) -> AsyncIterator[None]:
     """Serve operators meanwhile, with nothing of what submits and waits need."""
-    watcher = Watcher(Sights(servers.reads), lag, writable=operators.guard.writable)
+    watcher = Watcher(
+        Sights(servers.reads), lag,
+        lease_seconds=config.lease_seconds, writable=operators.guard.writable,
+    )  # fmt: skip
     publisher = Publisher(servers.broker, 1, REPLAY_SECONDS)
     operators.open(watcher, Letters(servers.reads, servers.broker, publisher))
     async with asyncio.TaskGroup() as group:

@@ -91,7 +91,8 @@ class ApiSettings(Connected, frozen=True, kw_only=True):
     stream_lifetime_seconds: Annotated[float, Meta(ge=1)] = 3600.0
     """A stream's longest life, less up to a tenth of jitter; the client reconnects."""
     lease_seconds: Annotated[float, Meta(ge=1, le=60)] = 3.0
-    """As the reactors have it: whose sign of life is older holds nothing, say the metrics."""
+    """As the reactors have it: whose sign of life is older holds nothing, say the metrics and
+    the operators' page."""
     outcome_retention_days: Days = 30.0
     """As the reactors have it: what is older and not known is answered as expired."""
     command_retention_days: Days = 7.0

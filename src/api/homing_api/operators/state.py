@@ -56,6 +56,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     writable: bool
     """Whether there is a token with which something can be changed."""
+    lease_seconds: float
+    """Whose lease is older holds nothing any more."""
     reactors: tuple[ReactorSeen, ...]
     partitions: tuple[PartitionShown, ...]
     lag: LagShown | None

@@ -54,9 +54,10 @@ class Looking(Protocol):
 class Watcher:
     """Knows what operators see, and who looks."""
 
-    def __init__(self, sights: Looking, lag: Lag, *, writable: bool) -> None:
+    def __init__(self, sights: Looking, lag: Lag, *, lease_seconds: float, writable: bool) -> None:
         self._sights = sights
         self._lag = lag
+        self._lease_seconds = lease_seconds
         self._writable = writable
         self._viewers: dict[Stream, State | None] = {}
         self._somebody = asyncio.Event()
@@ -172,6 +173,7 @@ class Watcher:
         return State(
             at=now(),
             writable=self._writable,
+            lease_seconds=self._lease_seconds,
             reactors=sight.reactors,
             partitions=partitions_of(sight, found.partitions if found else {}),
             lag=lag_of(found.measured) if found else None,
