@@ -43,6 +43,12 @@ env:
   - name: HOMING_SESSION_KEYS
     valueFrom:
       secretKeyRef: {name: {{ include "homing.sessionSecret" .root | quote }}, key: keys}
+  {{- $operator := .root.Values.operator }}
+  {{- if and $operator.enabled (or $operator.token $operator.existingSecret) }}
+  - name: HOMING_OPERATOR_TOKEN
+    valueFrom:
+      secretKeyRef: {name: {{ include "homing.operatorSecret" .root | quote }}, key: token}
+  {{- end }}
   {{- end }}
   {{- $common := dict "HOMING_LOG_LEVEL" .root.Values.logLevel "HOMING_LOG_FORMAT" "json" }}
   {{- $all := mergeOverwrite $common .settings .root.Values.settings .own.settings }}
