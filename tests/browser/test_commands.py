@@ -47,9 +47,7 @@ async def test_a_pending_command_grows_and_settles(page: Page) -> None:
     mine = trip(page, name)
     await expect(mine).to_have_attribute("data-state", "accepted")
     await expect(mine.locator(".open")).to_contain_text("Waiting for a reactor")
-    await expect(mine.locator(".facts")).to_contain_text(
-        "Waits fora reactor, to take and decide it"
-    )
+    await expect(mine).to_contain_text("It waits for a reactor, to take and decide it.")
     before = await width(mine)
     await page.wait_for_function(
         "(least) => document.querySelector('.trip .open i').offsetWidth > least", arg=before + 5

@@ -6,12 +6,11 @@
  * the API still has. That is read once, and again when something may have been missed.
  */
 import { said } from "./activity-panel.js";
-import { isOpen } from "./client.js";
 import { arrange, createKeyed, h, patiently, trouble } from "./dom.js";
 import { loop } from "./line.js";
 import { action, describe } from "./locations.js";
 import { when } from "./times.js";
-import { facts, raw, waterfall } from "./waterfall.js";
+import { facts, raw, waitsFor, waterfall } from "./waterfall.js";
 
 /** @typedef {import("./client.js").Entry} Entry */
 
@@ -90,7 +89,8 @@ function trip(entry, open) {
       h("div.note", loop(entry.state), h("h2", { id: title }, describe(entry))),
       h("p.said", said(entry), " · ", when(entry.at), to && " · ", to && h("a", { href: to, "aria-label": `Open: ${describe(entry)}` }, "Open")),
       waterfall(entry),
-      isOpen(entry) ? facts(entry) : h("details", { open }, h("summary", "Ids, place and raw JSON"), facts(entry), ...raw(entry)),
+      waitsFor(entry),
+      h("details", { open }, h("summary", "Ids, place and raw JSON"), facts(entry), ...raw(entry, "JSON")),
     ),
   );
 }

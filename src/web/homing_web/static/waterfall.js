@@ -80,27 +80,29 @@ function place(row, from, share) {
   style.width = `${share * 100}%`;
 }
 
-/** What names it, and what it waits for. @param {Entry} entry */
-export function facts({ type, key, commandId, sequence, state, outcome }) {
+/** What a command that is out waits for, in a sentence. @param {Entry} entry */
+export const waitsFor = ({ state }) => WAITS[state] && h("p.small", `It waits for ${WAITS[state]}.`);
+
+/** What names it, and where it lies. @param {Entry} entry */
+export function facts({ type, key, commandId, sequence, outcome }) {
   /** @param {string} term @param {any} value @param {string} [copied] */
   const fact = (term, value, copied) => value && h("div", h("dt", term), h("dd", copied ? h("code", value) : value, copied && copyButton(() => copied)));
   const { partition, sequence: place = sequence } = outcome?.position ?? {};
   const where = place && (partition === undefined ? `message ${place} of the stream` : `message ${place} of the stream, partition ${partition}`);
   return h("dl.facts",
-    fact("Waits for", WAITS[state]),
     fact("Type", h("code", type)),
     fact("Key", key, key),
-    fact("Command", commandId, commandId),
-    fact("Trace", outcome?.trace_id, outcome?.trace_id),
+    fact("Command", commandId ?? "has no id yet", commandId),
+    fact("Trace", outcome?.trace_id ?? "is told with the outcome", outcome?.trace_id),
     fact("Place", where),
   );
 }
 
-/** The whole of it, as JSON. @param {Entry} entry */
-export function raw({ commandId: command_id, type, payload, outcome }) {
+/** The whole of it, as JSON. @param {Entry} entry @param {string} [name] */
+export function raw({ commandId: command_id, type, payload, outcome }, name = command_id ?? "No id yet") {
   const json = JSON.stringify(outcome ?? { command_id, type, payload, status: "pending" }, null, 2);
   return [
-    h("div.head", h("code", command_id ?? "No id yet"), copyButton(() => json)),
+    h("div.head", h("code", name), copyButton(() => json)),
     h("pre", { tabindex: "0", role: "region", "aria-label": "Raw JSON" }, json),
   ];
 }
