@@ -13,6 +13,7 @@ import pytest
 
 from homing.identity import replayed_command_id
 from homing.local import ports
+from homing.storage import Database, StatementFailed
 from support.letters import stray
 from support.place import Place, Servers, fresh_place
 from support.running import running_api, running_reactor
@@ -273,3 +274,25 @@ async def test_viewers_share_one_look_a_second_and_none_means_none(place: Place)
         after = await until(quiet)
         assert after - before <= loop.time() - begun + 1
         assert after > before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM homing.dead_letters",
+        "UPDATE homing.dead_letters SET body = ''",
+        "UPDATE homing.dead_letters SET reason = ''",
+        "UPDATE homing.partitions SET holder = NULL",
+        "DELETE FROM homing.reactors",
+        "DELETE FROM homing.outcomes",
+    ],
+)
+async def test_the_api_may_mark_letters_and_nothing_else(office: Office, statement: str) -> None:
+    """Its role in Postgres has the rights of a replay and a discard, and no others."""
+    database = await Database.open(office.place.postgres_url("homing_api"), 1)
+    try:
+        await database.execute("UPDATE homing.dead_letters SET discarded_at = NULL WHERE id = 0")
+        with pytest.raises(StatementFailed, match="permission denied"):
+            await database.execute(statement)
+    finally:
+        await database.close()
