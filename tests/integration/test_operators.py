@@ -14,6 +14,7 @@ import pytest
 from homing.identity import replayed_command_id
 from homing.local import ports
 from homing.storage import Database, StatementFailed
+from homing.storage.sight import SIGHT
 from support.letters import stray
 from support.place import Place, Servers, fresh_place
 from support.running import running_api, running_reactor
@@ -296,3 +297,22 @@ async def test_the_api_may_mark_letters_and_nothing_else(office: Office, stateme
             await database.execute(statement)
     finally:
         await database.close()
+
+
+async def test_a_look_reads_no_big_table_whole(place: Place) -> None:
+    """Neither outcomes nor letters, however many there are: it is asked once a second."""
+    await place.rows(
+        "INSERT INTO homing.outcomes (command_id, owner, type, key, status, body, fingerprint, "
+        "incarnation, partition, sequence) SELECT gen_random_uuid(), 'o', 't.x', 'k', 'succeeded', "
+        "'{}', 'f', 1, 1, n FROM generate_series(1, 20000) n"
+    )
+    await place.rows(
+        "INSERT INTO homing.dead_letters (incarnation, partition, sequence, subject, headers, "
+        "body, reason, traceback, discarded_at) SELECT 1, 1, n, 's', '{}', '', 'r', '', "
+        "CASE WHEN n % 100 = 0 THEN NULL ELSE now() END FROM generate_series(1, 20000) n"
+    )
+    await place.rows("ANALYZE homing.outcomes, homing.dead_letters")
+    plan = "\n".join(row[0] for row in await place.rows(f"EXPLAIN {SIGHT}", "1000000", [], []))
+    assert "outcomes_xid" in plan
+    assert "Seq Scan on outcomes" not in plan
+    assert "Seq Scan on dead_letters" not in plan

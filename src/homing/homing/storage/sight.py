@@ -90,7 +90,7 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     """The outcomes of the commands that were asked for."""
 
 
-_SIGHT = f"""
+SIGHT = f"""
 SELECT pg_snapshot_xmin(now)::text, pg_snapshot_xmax(now)::text,
     ARRAY(SELECT running::text FROM pg_snapshot_xip(now) running),
     (SELECT json_agg(r) FROM (
@@ -106,8 +106,8 @@ SELECT pg_snapshot_xmin(now)::text, pg_snapshot_xmax(now)::text,
             said #>> '{{error,type}}' AS error
         FROM (
             SELECT command_id, type, key, status, partition, recorded_at, body::json AS said
-            FROM homing.outcomes ORDER BY xid DESC, command_id DESC LIMIT {OUTCOMES_MAX}) newest
-        ) o)::text,
+            FROM homing.outcomes ORDER BY xid DESC LIMIT {OUTCOMES_MAX}) newest
+        ORDER BY recorded_at DESC, command_id) o)::text,
     (SELECT json_agg(l) FROM (
         SELECT d.id, d.command_id, {TYPE} AS type, o.key, split_part(d.reason, ':', 1) AS reason,
             d.partition, d.sequence, d.recorded_at, d.replays
@@ -141,7 +141,7 @@ class Sights:
         """Look once; `asked` are command ids. Raises `StorageUnavailable`."""
         end, running = (before.end, before.running) if before else (None, ())
         rows = await self._database.fetch(
-            _SIGHT, None if end is None else str(end), [str(one) for one in running], list(asked)
+            SIGHT, None if end is None else str(end), [str(one) for one in running], list(asked)
         )
         xmin, xmax, xip, reactors, partitions, outcomes, letters, count, ended, known = rows[0]
         return Sight(
