@@ -229,6 +229,17 @@ async def test_a_name_that_anybody_can_register_is_refused(office: Office) -> No
         assert public.status_code == 404, path
 
 
+async def test_no_other_site_is_let_in(office: Office) -> None:
+    """A browser asks before it sends the token for another origin's page, and gets no consent."""
+    asked = {
+        "Origin": "https://evil.example", "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }  # fmt: skip
+    for path in ("/operator/dead-letters/1/discard", "/operator/dead-letters/1", "/operator/state"):
+        answer = await office.internal.options(path, headers=asked)
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
 async def test_without_a_token_it_only_reads(place: Place) -> None:
     """Whatever changes something is a 403, whichever token is said; the state says so."""
     async with opened(place) as office:
@@ -316,3 +327,16 @@ async def test_a_look_reads_no_big_table_whole(place: Place) -> None:
     assert "outcomes_xid" in plan
     assert "Seq Scan on outcomes" not in plan
     assert "Seq Scan on dead_letters" not in plan
+
+
+async def test_a_process_that_leaves_ends_its_streams(place: Place) -> None:
+    """With the time to come again, to another replica; none is cut, and none holds it up."""
+    async with httpx.AsyncClient(timeout=20) as outside:
+        async with opened(place) as office:
+            request = outside.build_request("GET", f"{office.internal.base_url}/operator/events")
+            response = await outside.send(request, stream=True)
+            pieces = response.aiter_raw()
+            said = await anext(pieces)
+        said += b"".join([piece async for piece in pieces])
+    assert b"event: state" in said
+    assert said.splitlines()[-2].startswith(b"retry:")

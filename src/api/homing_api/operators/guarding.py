@@ -2,8 +2,8 @@
 
 Whoever reaches the internal port may see what holds no payload; whatever changes something, or
 shows what is in a dead letter, needs the token in the `Authorization` header. No other site can
-set that header without our consent (a preflight, which nobody answers), and no cookie is involved:
-there is nothing to forge a request with.
+set that header without our consent (a preflight, which is never granted), and no cookie is
+involved: there is nothing to forge a request with.
 """
 
 from __future__ import annotations
