@@ -159,11 +159,7 @@ class Watcher:
                 stream.end("lifetime")
 
     async def _look(self) -> State:
-        before = self._sight
-        asked = list(last_replays(before).values()) if before else []
-        sight, lag = await asyncio.gather(
-            self._sights.look(before.look if before else None, asked), self._measured()
-        )
+        sight, lag = await asyncio.gather(self._seen(self._sight), self._measured())
         self._sight = sight
         self._rates.ended(time.monotonic(), sight.ended or {})
         found = lag if isinstance(lag, Found) else None
@@ -184,6 +180,14 @@ class Watcher:
             letters_more=more,
             outcomes=sight.outcomes,
         )
+
+    async def _seen(self, before: Sight | None) -> Sight:
+        """The first look does not know yet which replays to ask for: it looks twice."""
+        if before is None:
+            before = await self._sights.look(None, ())
+            if not last_replays(before):
+                return before
+        return await self._sights.look(before.look, list(last_replays(before).values()))
 
     async def _measured(self) -> Found | HomingError:
         try:

@@ -8,6 +8,8 @@ import { when } from "./times.js";
 
 /** @param {HTMLElement} place @param {Rights} rights @param {(text: string) => void} say */
 export function createLetters(place, rights, say) {
+  const heading = /** @type {HTMLElement} */ (document.getElementById("h-letters"));
+  heading.tabIndex = -1;
   const list = h("ol.letters");
   const none = h("p.muted.none", "None: whatever was accepted could be processed.");
   const more = h("p.muted.none", { hidden: true });
@@ -26,7 +28,11 @@ export function createLetters(place, rights, say) {
   const draw = () => {
     for (const { id } of letters) deskOf(id).draw();
     for (const id of desks.keys()) if (!letters.some((one) => one.id === id)) desks.delete(id);
+    const focused = /** @type {HTMLElement} */ (document.activeElement);
+    const lost = list.contains(focused);
     arrange(list, keyed(letters.map((item) => ({ key: String(item.id), item }))));
+    // A row that is made anew takes its buttons with it; where it is gone, one goes on from the top.
+    if (lost && document.activeElement !== focused) (focused.isConnected ? focused : heading).focus({ preventScroll: true });
     none.hidden = letters.length > 0;
   };
   rights.watch(draw);
@@ -63,6 +69,7 @@ function createDesk(id, rights, say) {
   /** @param {string} text @param {() => void} onclick */
   const button = (text, onclick) => h("button", { type: "button", onclick, "aria-label": `${text} letter ${id}` }, text);
   let sure = false;
+  let busy = false;
   const show = button("Show", () => void work("", "GET"));
   const replay = button("Replay", () => void work("/replay", "POST"));
   const discard = button("Discard", () => {
@@ -81,7 +88,8 @@ function createDesk(id, rights, say) {
 
   /** @param {"" | "/replay" | "/discard"} verb @param {"GET" | "POST"} method */
   async function work(verb, method) {
-    for (const one of [show, replay, discard]) one.disabled = true;
+    if (busy) return; // and not disabled, which would lose the focus
+    busy = true;
     try {
       const answer = await rights.ask(`/dead-letters/${id}${verb}`, method);
       if (!verb) inside.replaceChildren(contentOf(answer));
@@ -91,7 +99,7 @@ function createDesk(id, rights, say) {
     } catch (problem) {
       told.textContent = String(Object(problem).message);
     }
-    for (const one of [show, replay, discard]) one.disabled = false;
+    busy = false;
   }
   const draw = () => {
     buttons.hidden = !rights.may();
