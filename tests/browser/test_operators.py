@@ -193,6 +193,17 @@ async def test_operators_find_no_barrier(desk: Page, guarded: Up, theme: Any) ->
         assert await desk.evaluate("document.documentElement.scrollWidth") <= width
 
 
+async def test_the_server_says_why_there_is_nothing_to_see(desk: Page) -> None:
+    """In its own words, if it has some; and the page goes on by itself."""
+    problem = {"status": 503, "body": '{"detail": "It is not there."}'}
+    await desk.route("**/operator/events", lambda route: route.fulfill(**problem))
+    await desk.reload()
+    await expect(desk.locator("#connection")).to_have_text("It is not there.")
+    await desk.unroute("**/operator/events")
+    await expect(desk.locator(".cells i")).to_have_count(64)
+    await expect(desk.locator("#connection")).to_be_hidden()
+
+
 async def test_it_says_when_it_cannot_look_and_comes_back(desk: Page, guarded: Up) -> None:
     """The API away, what is shown is said to be old; once it is there again, all goes on."""
     api = guarded.facts["pids"]["api"]

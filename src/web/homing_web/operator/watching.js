@@ -40,8 +40,8 @@ export async function watch(bar, show) {
     const stop = new AbortController();
     const hide = () => document.hidden && stop.abort();
     document.addEventListener("visibilitychange", hide, { signal: stop.signal });
-    const { lived, retryMs } = await listen(bar, show, stop).catch((error) => {
-      if (error instanceof TypeError || error instanceof DOMException) return { lived: false, retryMs: 0 };
+    const { lived, retryMs, why } = await listen(bar, show, stop).catch((error) => {
+      if (error instanceof TypeError || error instanceof DOMException || error instanceof SyntaxError) return { lived: false, retryMs: 0, why: "" };
       throw error;
     });
     const left = document.hidden;
@@ -49,7 +49,7 @@ export async function watch(bar, show) {
     if (left) continue;
     if (lived) attempt = 0;
     const inMs = retryMs || fullJitter(attempt);
-    if (!lived || !retryMs) tell(bar, "The server does not answer. What is shown may be old.");
+    if (!lived || !retryMs) tell(bar, why || "The server does not answer. What is shown may be old.");
     await pause(inMs);
   }
 }
@@ -72,9 +72,9 @@ function tell(bar, text) {
  * @param {AbortController} stop
  */
 async function listen(bar, show, stop) {
-  const told = { lived: false, retryMs: 0 };
+  const told = { lived: false, retryMs: 0, why: "" };
   const response = await fetch("/operator/events", { headers: { Accept: "text/event-stream" }, cache: "no-store", signal: stop.signal });
-  if (!response.ok || !response.body) return told;
+  if (!response.ok || !response.body) return { ...told, why: (await response.json()).detail };
   /** @type {State | undefined} */
   let state;
   const take = createParser(
