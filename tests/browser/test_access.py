@@ -42,7 +42,14 @@ async def home(page: Page) -> None:
     await expect(page.locator(".toast")).to_be_visible()
     await page.locator(".log summary").first.click()
     await page.get_by_text("Rename", exact=True).click()
-    await expect(page.locator(".waterfall li")).to_have_count(5)
+    await expect(page.locator(".waterfall li")).to_have_count(6)
+
+
+async def followed(page: Page) -> None:
+    await register(page, unused("Lienz"), timeout=0, delay=3)
+    await expect(page.locator(".journey")).to_contain_text("available shortly")
+    await page.goto("/commands")
+    await expect(page.locator(".trip .open")).to_be_visible()
 
 
 async def listed(page: Page) -> None:
@@ -67,7 +74,7 @@ async def sheet(page: Page) -> None:
 
 
 SCREENS: list[Callable[[Page], Awaitable[None]]] = [
-    empty, create, rejected, late, home, listed, missing, sheet,
+    empty, create, rejected, late, home, followed, listed, missing, sheet,
 ]  # fmt: skip
 
 

@@ -12,7 +12,9 @@ pytestmark = pytest.mark.browser
 WEIGHT_MAX = 60 * 1024
 
 
-@pytest.mark.parametrize("path", ["/locations", "/locations/new", "/locations/{id}", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/locations", "/locations/new", "/locations/{id}", "/commands", "/nowhere"]
+)
 async def test_page_style_and_script_are_light(page: Page, path: str) -> None:
     """All that any page loads stays below 60 KiB, uncompressed; views not shown are not fetched."""
     if "{id}" in path:

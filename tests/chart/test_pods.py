@@ -85,8 +85,29 @@ def test_each_process_gets_its_own_secrets_alone(case: str) -> None:
         given = environment(pods(rendered(case))[component])
         given.pop("OTEL_EXPORTER_OTLP_HEADERS", None)  # the collector's, for all who send to it
         keys = {ref["key"] for ref in given.values() if isinstance(ref, dict)}
-        mine = {"api": {"api", "keys"}, "web": set(), "test": set()}
+        operated = {"token"} if case in ("external-secrets", "everything") else set()
+        mine = {"api": {"api", "keys"} | operated, "web": set(), "test": set()}
         assert keys == mine.get(component, {component})
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_operators_reach_the_api_by_the_web_process_or_not_at_all(case: str) -> None:
+    """A Service for the internal port that nothing else names; none if there is no such page."""
+    found = rendered(case)
+    inside = [
+        one
+        for one in found
+        if one["kind"] == "Service" and any(p["port"] == 9090 for p in one["spec"]["ports"])
+    ]
+    url = environment(pods(found)["web"]).get("HOMING_API_INTERNAL_URL")
+    if case == "external-urls":
+        assert (inside, url) == ([], None)
+        return
+    (service,) = inside
+    assert service["spec"]["selector"]["app.kubernetes.io/component"] == "api"
+    assert service["spec"]["type"] == "ClusterIP"
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == ["internal"]
+    assert url == f"http://{service['metadata']['name']}:9090"
 
 
 def test_users_and_roles_are_those_of_the_permissions() -> None:
@@ -114,7 +135,7 @@ def test_a_pod_has_time_to_leave(case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_probes_ask_the_internal_port_alone(case: str) -> None:
-    """And no Service leads to it."""
+    """And no Service leads to it, but the one that the operators' page needs."""
     for component in ("api", "reactor", "web"):
         (container,) = pods(rendered(case))[component]["containers"]
         for probe, path in (("startup", "livez"), ("liveness", "livez"), ("readiness", "readyz")):
@@ -122,8 +143,9 @@ def test_probes_ask_the_internal_port_alone(case: str) -> None:
             assert asked == {"path": f"/{path}", "port": "internal"}
         assert {"name": "internal", "containerPort": 9090, "protocol": "TCP"} in container["ports"]
     services = [one for one in rendered(case) if one["kind"] == "Service"]
-    assert services
-    for one in services:
+    public = [one for one in services if not one["metadata"]["name"].endswith("-api-internal")]
+    assert public
+    for one in public:
         assert [port["targetPort"] for port in one["spec"]["ports"]] != ["internal"]
 
 

@@ -22,6 +22,7 @@ from support.running import running_api, running_reactor
 from support.shell import Shell
 from support.waiting import until
 
+TOKEN = "an-operators-token-of-its-own"
 CONFIG = """\
 listen: "127.0.0.1:{port}"
 jetstream {{ store_dir: "{store}" }}
@@ -87,7 +88,9 @@ async def test_a_command_comes_home_with_these_rights_alone(
         await migrate(settings)
     lag_ports = ports.free(2)
     async with (
-        running_api(place, nats_url=url(port, "api"), internal_port=lag_ports[0]) as base,
+        running_api(
+            place, nats_url=url(port, "api"), internal_port=lag_ports[0], operator_token=TOKEN
+        ) as base,
         running_reactor(place, nats_url=url(port, "reactor"), internal_port=lag_ports[1]),
         httpx.AsyncClient(base_url=base) as client,
     ):
@@ -100,6 +103,11 @@ async def test_a_command_comes_home_with_these_rights_alone(
         assert status.json()["status"] == "succeeded"
         broken = {"tally_id": "broken"}
         await client.post("/api/commands/tally.explode", json=broken, headers=waited)
+        desk = f"http://127.0.0.1:{lag_ports[0]}/operator"
+        signed = {"Authorization": f"Bearer {TOKEN}"}
+        for verb in ("replay", "discard"):
+            done = await client.post(f"{desk}/dead-letters/1/{verb}", headers=signed)
+            assert done.status_code == 200, done.text
         operator = Shell(
             HOMING_NATS_URL=url(port, "migrate"),
             HOMING_POSTGRES_URL=place.postgres_url("homing_migrator"),

@@ -96,3 +96,24 @@ async def test_a_command_without_a_key_is_not_and_none_is_sent_a_third_time(
         headers = {"Idempotency-Key": "k"} if keyed else {}
         assert await send(url, **headers) == 502
         assert len(upstream.bodies) == broken
+
+
+async def test_without_a_way_to_the_api_operators_are_told_so() -> None:
+    """The page is there, and says what is missing; the probes answer as ever."""
+    public, internal = ports.free(2)
+    environ = {
+        "HOMING_API_URL": "http://127.0.0.1:9", "HOMING_PORT": str(public),
+        "HOMING_INTERNAL_PORT": str(internal), "HOMING_DRAIN_SECONDS": "0",
+    }  # fmt: skip
+    lifecycle = Lifecycle()
+    serving = asyncio.create_task(serve_web(load(WebSettings, environ), lifecycle))
+    try:
+        await until_answers(f"http://127.0.0.1:{internal}/readyz")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{internal}") as client:
+            assert (await client.get("/")).headers["location"] == "/operator"
+            assert (await client.get("/operator")).status_code == 200
+            answer = await client.get("/operator/state")
+            assert (answer.status_code, "HOMING_API_INTERNAL_URL" in answer.text) == (503, True)
+    finally:
+        lifecycle.stopping.set()
+        await serving

@@ -27,6 +27,7 @@ CASES: dict[str, dict[str, Any]] = {
         "postgres": {"enabled": False},
         "external": {"nats": {"urls": URLS}, "postgres": {"urls": DATABASES}},
         "session": {"keys": "k" * 32},
+        "operator": {"enabled": False},
     },
     "external-secrets": {
         "nats": {"enabled": False},
@@ -36,6 +37,7 @@ CASES: dict[str, dict[str, Any]] = {
             "postgres": {"existingSecret": "my-postgres", "roles": {"api": "a", "reactor": "r"}},
         },
         "session": {"existingSecret": "my-session"},
+        "operator": {"existingSecret": "my-operator"},
         "stream": {"replicas": 3, "maxBytes": 17179869184},
     },
     "own-nats": merged(
@@ -77,6 +79,7 @@ CASES: dict[str, dict[str, Any]] = {
             "demo": True,
             "logLevel": "debug",
             "partitions": 4,
+            "operator": {"token": "an-operators-token"},
             "settings": {"HOMING_LOG_LEVEL": "warning", "OTEL_SDK_DISABLED": "true"},
             "api": {"settings": {"HOMING_STREAMS_MAX": "5000"}, "service": {"port": 8080}},
             "web": {

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright, expect
 
 from support.place import open_folder
+from support.running import TALLY
 from support.up import Up
 from support.visiting import CHROMIUM_OPTIONS, expect_state, fill, register
 
@@ -19,6 +22,7 @@ PLACES = {
     "Graz": "City", "Hallstatt": "Town", "Tyrol": "County/Region", "Austria": "Country",
     "Linz": "City", "Zell am See": "Town", "Europe": "Continent",
 }  # fmt: skip
+OPERATOR_TOKEN = "for-the-pictures-alone"
 Shot = Callable[[Page], Awaitable[None]]
 
 
@@ -68,8 +72,64 @@ async def activity(page: Page) -> None:
     if (page.viewport_size or {"width": 0})["width"] < 960:
         await page.get_by_role("button", name="Activity").click()
     await page.locator(".log summary").first.click()
-    await expect(page.locator(".waterfall li")).to_have_count(5)
+    await expect(page.locator(".waterfall li")).to_have_count(6)
     await page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
+
+
+async def commands(page: Page) -> None:
+    """One on its way, those that came home, one that was rejected."""
+    await register(page, "Graz")
+    await expect_state(page, "Graz", "rejected")
+    await register(page, "Salzburg", timeout=0.5, delay=1)
+    await expect_state(page, "Salzburg", "succeeded")
+    await register(page, "Innsbruck", timeout=10, delay=5)
+    await expect_state(page, "Innsbruck", "accepted")
+    await close_toasts(page)
+    await page.goto("/commands")
+    await expect(page.locator(".trip .open")).to_contain_text("2 s")
+    await close_toasts(page)
+
+
+async def operators(page: Page) -> None:
+    """Who holds what, what waits, what failed; without the token."""
+    await show_operators(page)
+
+
+async def letter(page: Page) -> None:
+    """With the token: a dead letter with all that is in it."""
+    await page.route("**/operator/dead-letters/*", without_paths)
+    await show_operators(page)
+    await page.get_by_label("token").fill(OPERATOR_TOKEN)
+    await page.keyboard.press("Enter")
+    mine = page.locator(".letters > li").first
+    await mine.get_by_role("button", name="Show").click()
+    await expect(mine.get_by_role("region", name="Traceback")).to_be_visible()
+    await mine.scroll_into_view_if_needed()
+    await mine.evaluate("(one) => scrollTo(0, one.getBoundingClientRect().top + scrollY - 120)")
+    await page.evaluate("document.activeElement.blur()")
+
+
+async def without_paths(route: Route) -> None:
+    """Where this checkout lies is nobody's business: a traceback as in an image."""
+    answer = await route.fetch()
+    text = (await answer.text()).replace(str(Path(__file__).parents[2]), "/app")
+    await route.fulfill(response=answer, body=text)
+
+
+async def show_operators(page: Page) -> None:
+    """A little to see: commands that come home, two that are held back, two that failed."""
+    origin = page.context.request
+    for number in range(12):
+        await command(page.context, "add", {"tally_id": f"t{number}", "number": number}, "tally")
+    for number in range(2):
+        held = {"tally_id": f"held {number}", "number": 1}
+        await origin.post("/api/commands/tally.add", data=held, headers={"Homing-Demo-Delay": "5"})
+    await page.goto("/nowhere")
+    await page.goto(await page.evaluate("globalThis.operators"))
+    await expect(page.locator(".cells i")).to_have_count(64)
+    await expect(page.locator("#figures")).to_contain_text("2 unapplied in 2 partitions")
+    await expect(page.locator("#figures b").first).to_have_text(re.compile(r"\d"))
+    await expect(page.locator(".letters > li")).to_have_count(2)
 
 
 async def empty(page: Page) -> None:
@@ -102,7 +162,8 @@ async def lost(page: Page) -> None:
 
 SHOTS: dict[str, Shot] = {
     "list": list_, "create": create, "late": late, "rejected": rejected, "detail": detail,
-    "activity": activity, "empty": empty, "not-found": missing, "offline": lost,
+    "activity": activity, "commands": commands, "operators": operators, "letter": letter,
+    "empty": empty, "not-found": missing, "offline": lost,
 }  # fmt: skip
 
 
@@ -127,12 +188,25 @@ async def furnish(browser: Browser, up: Up, names: dict[str, str]) -> None:
     await context.close()
 
 
-async def command(context: object, kind: str, payload: dict[str, str]) -> None:
+async def command(
+    context: BrowserContext, kind: str, payload: dict[str, Any], domain: str = "locations"
+) -> None:
     """Send one and wait for it."""
-    answer = await context.request.post(  # type: ignore[attr-defined]
-        f"/api/commands/locations.{kind}", data=payload, headers={"Prefer": "wait=10"}
+    answer = await context.request.post(
+        f"/api/commands/{domain}.{kind}", data=payload, headers={"Prefer": "wait=10"}
     )
     assert answer.ok, await answer.text()
+
+
+async def break_some(browser: Browser, up: Up) -> None:
+    """Leave two dead letters behind."""
+    context = await browser.new_context(base_url=up.facts["url"])
+    for key in ("4711", "4712"):
+        answer = await context.request.post(
+            "/api/commands/tally.explode", data={"tally_id": key}, headers={"Prefer": "wait=10"}
+        )
+        assert answer.status == 500
+    await context.close()
 
 
 async def take(browser: Browser, up: Up, folder: Path, only: list[str]) -> None:
@@ -150,6 +224,9 @@ async def take(browser: Browser, up: Up, folder: Path, only: list[str]) -> None:
                     reduced_motion="reduce",
                     permissions=["clipboard-write"],
                 )
+                await context.add_init_script(
+                    f"globalThis.operators = {up.facts['internal']['web']!r}"
+                )
                 page = await context.new_page()
                 await shot(page)
                 await page.screenshot(path=folder / f"{name}-{width}-{theme}.png")
@@ -161,11 +238,12 @@ async def take(browser: Browser, up: Up, folder: Path, only: list[str]) -> None:
 async def main(folder: Path, only: list[str]) -> None:
     """Start everything, take the pictures, stop."""
     data = open_folder()
-    up = Up(data)
+    up = Up(data, HOMING_OPERATOR_TOKEN=OPERATOR_TOKEN, PYTHONPATH=str(TALLY))
     try:
         await asyncio.to_thread(up.ready)
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(**CHROMIUM_OPTIONS)
+            await break_some(browser, up)
             await take(browser, up, folder, only)
             await browser.close()
     finally:

@@ -21,7 +21,7 @@ def test_comments_are_not_sent(tmp_path: Path) -> None:
 def test_every_view_finds_its_modules() -> None:
     """Each module that is imported exists, and each view of a route has its imports with it."""
     assets = read_assets()
-    for path in ("/", "/locations/new", "/locations/x"):
+    for path in ("/", "/locations/new", "/locations/x", "/commands", "/commands/x"):
         view = view_of(path)
         assert view is not None
         modules = modules_of(assets, "app.js", view)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -27,6 +29,7 @@ from homing.storage import (
     Outcomes,
     Reading,
     RecordedStream,
+    Sights,
     checkpoints,
     unheld,
 )
@@ -36,6 +39,9 @@ from homing.tracing.settings import read
 from homing.verifying import verified
 from homing_api.batch import Batch
 from homing_api.hub import Hub
+from homing_api.operators.desk import Letters
+from homing_api.operators.routes import Operators
+from homing_api.operators.watching import Watcher
 from homing_api.pressure import Pressure
 from homing_api.querying import Queries
 from homing_api.routes import Parts, build
@@ -49,6 +55,7 @@ from homing_api.sweeping import Sweeper
 log = get(__name__)
 FOREVER = float("inf")
 SWEEP_CONNECTIONS = 2
+REPLAY_SECONDS = 10.0
 
 
 def main() -> None:
@@ -61,11 +68,11 @@ def main() -> None:
 
 async def api(config: ApiSettings, lifecycle: Lifecycle) -> None:
     """Serve the probes, wait for NATS and Postgres, serve until `lifecycle.stopping`."""
-    lag, scrape = Lag(), Scrape("api", lifecycle)
+    lag, scrape, operators = Lag(), Scrape("api", lifecycle), Operators(config)
     scrape.measure(lag_of(lag))
     await with_probes(
-        config, lifecycle, lambda: _work(config, lifecycle, lag, scrape), scrape,
-        {"/lag": lag.answer},
+        config, lifecycle, lambda: _work(config, lifecycle, lag, scrape, operators), scrape,
+        {"/lag": lag.answer}, operators.app,
     )  # fmt: skip
 
 
@@ -79,7 +86,9 @@ class Servers:
     """Its own, so that no flood of queries keeps outcomes from those who wait for them."""
 
 
-async def _work(config: ApiSettings, lifecycle: Lifecycle, lag: Lag, scrape: Scrape) -> None:
+async def _work(
+    config: ApiSettings, lifecycle: Lifecycle, lag: Lag, scrape: Scrape, operators: Operators
+) -> None:
     domains = registry.load()
     telemetry.begin_at_zero("api", domains.types)
     lifecycle.dependencies.update(nats=_not_yet, postgres=_not_yet)
@@ -100,7 +109,8 @@ async def _work(config: ApiSettings, lifecycle: Lifecycle, lag: Lag, scrape: Scr
         lag.measure_by(lambda: checkpoints(sweeps), CommandStream(broker))
         scrape.measure(stream_of(CommandStream(broker)))
         pressure = Pressure(lag.measured, config.lag_max_seconds)
-        await _serve(config, lifecycle, domains, servers, recorded, pressure)
+        async with _operated(config, operators, servers, lag):
+            await _serve(config, lifecycle, domains, servers, recorded, pressure)
     finally:
         await broker.close()
         await sweeps.close()
@@ -119,6 +129,26 @@ async def _database(config: ApiSettings, name: str, size: int) -> Database:
         settings={"application_name": "homing-api", "statement_timeout": "4000"},
         statement_cache_size=config.statement_cache_size,
     )
+
+
+@asynccontextmanager
+async def _operated(
+    config: ApiSettings, operators: Operators, servers: Servers, lag: Lag
+) -> AsyncIterator[None]:
+    """Serve operators meanwhile, with nothing of what submits and waits need."""
+    watcher = Watcher(
+        Sights(servers.reads), lag,
+        lease_seconds=config.lease_seconds, writable=operators.guard.writable,
+    )  # fmt: skip
+    publisher = Publisher(servers.broker, 1, REPLAY_SECONDS)
+    operators.open(watcher, Letters(servers.reads, servers.broker, publisher))
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(watcher.run())
+        try:
+            yield
+        finally:
+            watcher.end()
+            watching.cancel()
 
 
 async def _serve(

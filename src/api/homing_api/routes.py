@@ -80,7 +80,7 @@ def build(parts: Parts) -> Quart:
     for domain in parts.registry.domains.values():
         for query in domain.queries:
             _query(app, parts, domain, query)
-    _errors(app)
+    answer_errors(app)
     _counting(app)
     return app
 
@@ -185,7 +185,9 @@ def _query(app: Quart, parts: Parts, domain: Domain, query: Query) -> None:
     app.add_url_rule(path, f"query {domain.name}{query.path}", answer, methods=["GET"])
 
 
-def _errors(app: Quart) -> None:
+def answer_errors(app: Quart) -> None:
+    """Answer whatever is raised as a problem document."""
+
     @app.errorhandler(Problem)
     async def problem(error: Problem) -> Response:
         body = msgspec.json.encode(error.document)

@@ -69,6 +69,8 @@ class Lag:
         self._found: Found | HomingError = LagUnknown("the process has not started yet")
         self._empty: tuple[int, Checkpoints] | None = None
         """Last sequence and checkpoints when everything was applied."""
+        self.last_sequence = 0
+        """The last that the stream had given out when it was measured."""
 
     def measure_by(
         self, checkpoints: Callable[[], Awaitable[Checkpoints]], stream: BacklogReading
@@ -133,6 +135,7 @@ class Lag:
         # In this order: what is applied in between is counted once too often, never missed.
         applied = await self._checkpoints()
         tail = await self._stream.tail()
+        self.last_sequence = tail.sequence
         if self._empty == (tail.sequence, applied):
             return _found(dict.fromkeys(applied, PartitionLag(0, 0.0)))
         after = {partition: one.sequence for partition, one in applied.items()}

@@ -1,7 +1,8 @@
 """What each process may do, in one place. Pure.
 
 `homing migrate` grants it in Postgres. Nobody but the migrator owns anything; the API writes
-nothing at all. NATS has its users in its configuration: `nats_users` writes that part of it.
+nothing but what its operators did with dead letters. NATS has its users in its configuration:
+`nats_users` writes that part of it.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ POSTGRES = {
             "reactors": "SELECT",
             "stream": "SELECT",
             "schema_migrations": "SELECT",
+            # the operators' page: these columns say what became of one, and nothing is deleted
+            "dead_letters": "SELECT, UPDATE (discarded_at, replays, replayed_at, "
+            "replay_incarnation, replay_sequence)",
         },
         domains="SELECT",
     ),

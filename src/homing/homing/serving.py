@@ -88,6 +88,7 @@ async def with_probes(
     work: Callable[[], Coroutine[Any, Any, None]],
     scrape: Scrape,
     routes: Mapping[str, Route] | None = None,
+    beside: Any = None,
 ) -> None:
     """Do `work` beside the internal port, which answers from the first moment to the last.
 
@@ -95,7 +96,7 @@ async def with_probes(
     """
     ended = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        probes = internal_app(lifecycle, scrape, routes)
+        probes = internal_app(lifecycle, scrape, routes, beside)
         group.create_task(serve(probes, config.bind, config.internal_port, ended))
         working = group.create_task(work())
         stop = group.create_task(lifecycle.stopping.wait())
@@ -108,9 +109,14 @@ async def with_probes(
 
 
 def internal_app(
-    lifecycle: Lifecycle, scrape: Scrape, routes: Mapping[str, Route] | None = None
+    lifecycle: Lifecycle,
+    scrape: Scrape,
+    routes: Mapping[str, Route] | None = None,
+    beside: Any = None,
 ) -> Any:
     """The application of the internal port: `/livez`, `/readyz`, `/metrics` and `routes`.
+
+    Every other path is left to the ASGI application `beside`, if there is one.
 
     `/readyz?verbose` also says which dependencies answer. They never make a process unready: all
     replicas would leave at once, and every EventSource would close for good.
@@ -133,8 +139,11 @@ def internal_app(
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "http":
-            metrics = partial(_metrics, scrape, scope)
-            await _answer({"/metrics": metrics, **table}, scope, send)
+            known: dict[str, Route] = {"/metrics": partial(_metrics, scrape, scope), **table}
+            if beside is None or scope["path"] in known:
+                await _answer(known, scope, send)
+            else:
+                await beside(scope, receive, send)
 
     return app
 

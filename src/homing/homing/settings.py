@@ -26,6 +26,8 @@ PostgresUrl = Annotated[
     str, Meta(pattern=r"^postgres(ql)?://([^\s/?#@:]*(:[^\s/?#@]*)?@)?[^\s/?#@]*([/?]\S*)?\Z")
 ]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/][^\s]*\Z")]
+# Long enough not to be guessed, and of what fits into a header as it is (RFC 6750).
+OperatorToken = Annotated[str, Meta(min_length=16, pattern=r"^[A-Za-z0-9._~+/-]+=*\Z")]
 Switch = Literal["on", "off"]
 Days = Annotated[float, Meta(gt=0, le=36_500)]
 S = TypeVar("S", bound="Logging")
@@ -89,7 +91,8 @@ class ApiSettings(Connected, frozen=True, kw_only=True):
     stream_lifetime_seconds: Annotated[float, Meta(ge=1)] = 3600.0
     """A stream's longest life, less up to a tenth of jitter; the client reconnects."""
     lease_seconds: Annotated[float, Meta(ge=1, le=60)] = 3.0
-    """As the reactors have it: whose sign of life is older holds nothing, say the metrics."""
+    """As the reactors have it: whose sign of life is older holds nothing, say the metrics and
+    the operators' page."""
     outcome_retention_days: Days = 30.0
     """As the reactors have it: what is older and not known is answered as expired."""
     command_retention_days: Days = 7.0
@@ -100,6 +103,13 @@ class ApiSettings(Connected, frozen=True, kw_only=True):
     """0 where a transaction-pooling proxy stands between."""
     demo: Switch = "off"
     """Allows the simulated delay of a command."""
+    operator_token: OperatorToken | None = None
+    """What operators say to replay and discard dead letters, and to read what is in them; none:
+    their routes tell only what holds no payload, and change nothing."""
+    operator_hosts: str = ""
+    """Further names under which operators may reach the internal port, comma-separated: those of a
+    proxy in front. Addresses, `localhost` and names inside a cluster always may; others are
+    refused, or any web page could read it through a name of its own (DNS rebinding)."""
 
 
 class ReactorSettings(Connected, frozen=True, kw_only=True):
@@ -141,6 +151,10 @@ class WebSettings(Listening, frozen=True, kw_only=True):
     internal_port: Port = 9000
     api_url: HttpUrl
     """Where `/api` is passed on to."""
+    api_internal_url: HttpUrl | None = None
+    """The API's internal port, which the operators' page speaks to; none: there is no such page."""
+    operator_hosts: str = ""
+    """As the API has it."""
 
 
 class MigrateSettings(Logging, frozen=True, kw_only=True):

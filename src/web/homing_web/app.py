@@ -40,13 +40,13 @@ def _page(assets: Mapping[str, Asset]) -> Quart:
     @page.get("/static/<path:name>")
     async def file(name: str) -> Response:
         asset = assets.get(name)
-        return await _serve(asset) if asset else abort(404)
+        return await serve_asset(asset) if asset else abort(404)
 
     @page.get("/", defaults={"path": ""})
     @page.get("/<path:path>")
     async def show(path: str) -> Response:
         view = view_of(f"/{path}")
-        response = await _serve(shell, 200 if view else 404)
+        response = await serve_asset(shell, 200 if view else 404)
         modules = modules_of(assets, "app.js", *([view] if view else []))
         links = (f"</static/{name}>; rel=modulepreload" for name in modules)
         response.headers["Link"] = ", ".join(links)
@@ -60,7 +60,8 @@ def _page(assets: Mapping[str, Asset]) -> Quart:
     return page
 
 
-async def _serve(asset: Asset, status: int = 200) -> Response:
+async def serve_asset(asset: Asset, status: int = 200) -> Response:
+    """One file, or a 304 to who has it."""
     response = Response(asset.body, status, content_type=asset.content_type)
     response.headers["Cache-Control"] = "no-cache"
     if status == 200:

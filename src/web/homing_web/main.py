@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from homing.lifecycle import Lifecycle, run
@@ -19,6 +20,7 @@ from homing.tracing.beginning import recorded
 from homing.tracing.requests import served
 from homing.tracing.settings import read
 from homing_web.app import build
+from homing_web.operators import build_operators, read_operator_assets
 from homing_web.pages import read_assets
 from homing_web.proxy import Proxy, open_session
 
@@ -36,14 +38,31 @@ def main() -> None:
 async def serve_web(settings: WebSettings, lifecycle: Lifecycle) -> None:
     """Serve the page and `/api` until the lifecycle is stopping."""
     async with open_session() as session:
-        await _serve(settings, lifecycle, Proxy(session, settings.api_url))
+        inside = settings.api_internal_url
+        proxies = Proxies(
+            Proxy(session, settings.api_url), Proxy(session, inside) if inside else None
+        )
+        await _serve(settings, lifecycle, proxies)
     log.info("web.stopped")
 
 
-async def _serve(settings: WebSettings, lifecycle: Lifecycle, proxy: Proxy) -> None:
+class Proxies(NamedTuple):
+    """The ways to the API."""
+
+    public: Proxy
+    operators: Proxy | None
+    """To its internal port."""
+
+    async def drain(self, seconds: float) -> None:
+        """End what is open through either."""
+        await asyncio.gather(*(proxy.drain(seconds) for proxy in self if proxy))
+
+
+async def _serve(settings: WebSettings, lifecycle: Lifecycle, proxies: Proxies) -> None:
     stop = asyncio.Event()
-    page = build(read_assets(), proxy)
-    probes = internal_app(lifecycle, Scrape("web", lifecycle))
+    page = build(read_assets(), proxies.public)
+    operators = build_operators(read_operator_assets(), proxies.operators, settings.operator_hosts)
+    probes = internal_app(lifecycle, Scrape("web", lifecycle), beside=operators)
     async with asyncio.TaskGroup() as parts:
         parts.create_task(
             serve(served(page), settings.bind, settings.port, stop, lifecycle.stopping)
@@ -52,5 +71,5 @@ async def _serve(settings: WebSettings, lifecycle: Lifecycle, proxy: Proxy) -> N
         lifecycle.started.set()
         log.info("web.started", port=settings.port, api=urlsplit(settings.api_url).hostname)
         await lifecycle.stopping.wait()
-        await linger(proxy.drain(settings.drain_seconds), settings.drain_seconds)
+        await linger(proxies.drain(settings.drain_seconds), settings.drain_seconds)
         stop.set()

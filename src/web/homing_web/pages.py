@@ -34,6 +34,7 @@ _ROUTES = (
     (re.compile(r"/|/locations/?"), "view-list.js"),
     (re.compile(r"/locations/new"), "view-create.js"),
     (re.compile(r"/locations/[^/]+"), "view-detail.js"),
+    (re.compile(r"/commands(/[^/]*)?"), "view-commands.js"),
 )
 _IMPORT = re.compile(rb'from"\./([a-z-]+\.js)"')
 SECURITY_HEADERS = {

@@ -129,20 +129,20 @@ class Proxy:
 
     async def _answer(self, scope: Scope, body: asyncio.Queue[bytes | None], send: Send) -> None:
         if self._draining and wants_events(scope):
-            await _give(send, come_back(_reconnect()))
+            await give(send, come_back(_reconnect()))
             return
         try:
             response = await self._ask(scope, body)
         except BodyTooLarge:
             detail = f"A request's body has at most {BODY_MAX_BYTES} bytes."
-            await _give(send, problem(413, "too-large", "Too large", detail))
+            await give(send, problem(413, "too-large", "Too large", detail))
             return
         except (ClientError, TimeoutError, OSError) as error:
-            await _give(send, _away(scope, error))
+            await give(send, _away(scope, error))
             return
         try:
             if response.status in (502, 503, 504) and wants_events(scope):
-                await _give(send, come_back(_reconnect()))
+                await give(send, come_back(_reconnect()))
             else:
                 await self._relay(response, send)
         finally:
@@ -260,7 +260,8 @@ async def _say(send: Send, part: str, **fields: Any) -> None:
         await send({"type": f"http.response.{part}", **fields})
 
 
-async def _give(send: Send, answer: Answer) -> None:
+async def give(send: Send, answer: Answer) -> None:
+    """Send a whole answer."""
     length = (b"content-length", str(len(answer.body)).encode())
     await _say(send, "start", status=answer.status, headers=[*answer.headers, length])
     await _say(send, "body", body=answer.body, more_body=False)

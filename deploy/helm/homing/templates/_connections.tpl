@@ -31,7 +31,13 @@ puts into the URL; yours have whole URLs. (root, role: migrate, api or reactor) 
 {{ .Values.session.existingSecret | default (printf "%s-session" (include "homing.fullname" .)) }}
 {{- end -}}
 
+{{- define "homing.operatorSecret" -}}
+{{ .Values.operator.existingSecret | default (printf "%s-operator" (include "homing.fullname" .)) }}
+{{- end -}}
+
+{{- define "homing.apiInternal" -}}{{ include "homing.fullname" . }}-api-internal{{- end -}}
+
 {{/* Changes with what was given, never with what was made, or the first upgrade would restart all. */}}
 {{- define "homing.checksum" -}}
-{{ dict "external" .Values.external "session" .Values.session "nats" (.Values.nats.auth | default dict) "postgres" (.Values.postgres.auth | default dict) | toJson | sha256sum }}
+{{ dict "external" .Values.external "session" .Values.session "operator" .Values.operator "nats" (.Values.nats.auth | default dict) "postgres" (.Values.postgres.auth | default dict) | toJson | sha256sum }}
 {{- end -}}

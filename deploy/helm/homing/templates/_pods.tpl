@@ -71,6 +71,12 @@ env:
   - name: HOMING_SESSION_KEYS
     valueFrom:
       secretKeyRef: {name: {{ include "homing.sessionSecret" .root | quote }}, key: keys}
+  {{- $operator := .root.Values.operator }}
+  {{- if and $operator.enabled (or $operator.token $operator.existingSecret) }}
+  - name: HOMING_OPERATOR_TOKEN
+    valueFrom:
+      secretKeyRef: {name: {{ include "homing.operatorSecret" .root | quote }}, key: token}
+  {{- end }}
   {{- end }}
   {{- if .traced }}
   {{- include "homing.traced" .root | nindent 2 }}

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from homing import settings
@@ -14,31 +14,14 @@ from homing.broker import Publisher, connect, verify
 from homing.cli import letter_text
 from homing.cli.sending import BadInput
 from homing.cli.showing import Output
+from homing.desk import Desk
 from homing.errors import NotMigrated, TopologyMismatch
-from homing.partition import partition_of
-from homing.replaying import (
-    Done,
-    NoSuchLetter,
-    NotReplayable,
-    Replay,
-    Replays,
-    Sent,
-    original_of,
-)
+from homing.replaying import Done, NotReplayable, Replay, Sent, original_of
 from homing.settings import LettersSettings, ReplaySettings
-from homing.storage import (
-    Database,
-    DeadLetters,
-    Outcomes,
-    RecordedStream,
-    check_schema,
-    checkpoints,
-    recorded_stream,
-)
-from homing.storage.dead_letters import Content, Letter, Wanted
+from homing.storage import Database, RecordedStream, check_schema, recorded_stream
+from homing.storage.dead_letters import Letter, Wanted
 
 PAGE = 100
-LATER_MAX = 1000
 PUBLISH_SECONDS = 10.0
 DERIVED = 8
 """The version of a replay's id (RFC 9562)."""
@@ -55,14 +38,6 @@ class Which(Protocol):
 
     @property
     def key(self) -> str | None: ...
-
-
-class Desk(NamedTuple):
-    """Where dead letters are looked at."""
-
-    letters: DeadLetters
-    replays: Replays
-    stream: RecordedStream
 
 
 def show_list(
@@ -86,23 +61,7 @@ def show_one(letter_id: int, output: Output) -> int:
     """`homing dead-letters show`."""
 
     async def work(desk: Desk) -> int:
-        letter, content = await _read(desk, letter_id)
-        replays: list[Replay] = []
-        later = None
-        try:
-            original = original_of(letter, content)
-        except NotReplayable as error:
-            hindrance: str | None = str(error)
-        else:
-            hindrance = None
-            noted = await desk.letters.replays(original.id)
-            replays = await desk.replays.of(original.id, noted.number if noted else 0)
-            place = (partition_of(original.key, desk.stream.partitions), original.key)
-            own = [replay.command_id for replay in replays]
-            later = await desk.letters.later(letter, place, own, LATER_MAX)
-            letter = letter._replace(key=original.key)
-        shown = letter_text.Shown(letter, content, replays, later, hindrance)
-        letter_text.show(shown, LATER_MAX, output)
+        letter_text.show(await desk.shown(letter_id), output)
         return 0
 
     return _at_desk(work)
@@ -112,8 +71,7 @@ def discard(letter_id: int) -> int:
     """`homing dead-letters discard`."""
 
     async def work(desk: Desk) -> int:
-        if not await desk.letters.discard(letter_id):
-            raise NoSuchLetter(str(letter_id))
+        await desk.discard(letter_id)
         print(f"homing: dead letter {letter_id} is discarded", file=sys.stderr)
         return 0
 
@@ -131,7 +89,7 @@ def replay(letter_id: int | None, which: Which, limit: int, output: Output, *, a
     async def work(desk: Desk) -> int:
         async with _publisher(config, desk.stream) as publisher:
             if letter_id is not None:
-                letter, content = await _read(desk, letter_id)
+                letter, content = await desk.read(letter_id)
                 sent = await desk.replays.send(original_of(letter, content), desk.stream, publisher)
                 letter_text.show_sent(sent, output)
                 if letter.discarded_at is not None:
@@ -159,7 +117,7 @@ async def _replay_all(
         for letter in page:
             after = (letter.incarnation, letter.sequence, letter.id)
             try:
-                original = original_of(*await _read(desk, letter.id))
+                original = original_of(*await desk.read(letter.id))
                 if original.id in seen or await _pending(desk, original.id):
                     continue
                 yield await desk.replays.send(original, desk.stream, publisher)
@@ -184,7 +142,7 @@ async def _last(desk: Desk, letter: Letter) -> Replay | None:
     original, number = letter.command_id, letter.replays
     if original is not None and not number and UUID(original).version == DERIVED:
         try:
-            original = original_of(*await _read(desk, letter.id)).id
+            original = original_of(*await desk.read(letter.id)).id
         except NotReplayable:
             return None
         noted = await desk.letters.replays(original)
@@ -192,13 +150,6 @@ async def _last(desk: Desk, letter: Letter) -> Replay | None:
     if original is None or not number:
         return None
     return (await desk.replays.of(original, number))[-1]
-
-
-async def _read(desk: Desk, letter_id: int) -> tuple[Letter, Content]:
-    found = await desk.letters.read(letter_id)
-    if found is None:
-        raise NoSuchLetter(str(letter_id))
-    return found
 
 
 def _at_desk(work: Callable[[Desk], Awaitable[int]]) -> int:
@@ -211,9 +162,7 @@ def _at_desk(work: Callable[[Desk], Awaitable[int]]) -> int:
             stream = await recorded_stream(database)
             if stream is None:
                 raise NotMigrated("the database does not know its stream")
-            letters = DeadLetters(database)
-            replays = Replays(letters, Outcomes(database), lambda: checkpoints(database))
-            return await work(Desk(letters, replays, stream))
+            return await work(Desk.at(database, stream))
         finally:
             await database.close()
 

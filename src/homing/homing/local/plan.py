@@ -19,7 +19,7 @@ OWNED = frozenset(
     f"HOMING_{name}"
     for name in (
         *("NATS_URL", "POSTGRES_URL", "BIND", "PORT", "INTERNAL_PORT", "API_URL"),
-        *("SESSION_KEYS", "LOG_FORMAT"),
+        *("API_INTERNAL_URL", "SESSION_KEYS", "LOG_FORMAT"),
     )
 )
 
@@ -113,6 +113,7 @@ def web(chosen: Ports) -> dict[str, str]:
     return {
         **_listening(chosen.web, chosen.internal_web),
         "HOMING_API_URL": origin(chosen.api),
+        "HOMING_API_INTERNAL_URL": origin(chosen.internal_api),
     }
 
 

@@ -3,6 +3,7 @@
 `database` holds a pool and turns the driver's errors into ours, `schema` migrates and checks,
 `holding` is who holds which partition, `rounds` is the one transaction in which commands take
 effect, `dead_letters` is what operators do with those that cannot,
+`sight` is what operators see of it all,
 `outcomes` is what the API reads of them, `reading` runs the domains' queries. `seam` says
 what of it the processes rely on while commands flow.
 """
@@ -24,6 +25,7 @@ from homing.storage.rounds import (
 )
 from homing.storage.schema import check_schema, migrate_schema
 from homing.storage.seam import HolderRecords, OutcomeReading, RoundStatements, RoundStore
+from homing.storage.sight import Sight, Sights
 from homing.storage.stream import (
     Checkpoint,
     RecordedStream,
@@ -60,6 +62,8 @@ __all__ = [
     "RoundStore",
     "RoundTransaction",
     "Rounds",
+    "Sight",
+    "Sights",
     "StatementFailed",
     "adopt_stream",
     "check_schema",

@@ -15,9 +15,9 @@ from homing.storage.database import Database
 
 CONFLICT = "idempotency-conflict"
 """The reason of a letter whose command id belongs to another command."""
-_TYPE = r"regexp_replace(d.subject, '^homing\.commands\.[0-9]+\.', '')"
+TYPE = r"regexp_replace(d.subject, '^homing\.commands\.[0-9]+\.', '')"
 _HEAD = f"""
-SELECT d.id, d.incarnation, d.partition, d.sequence, d.command_id::text, {_TYPE} AS type, o.key,
+SELECT d.id, d.incarnation, d.partition, d.sequence, d.command_id::text, {TYPE} AS type, o.key,
        d.reason, d.recorded_at, d.replays, d.replayed_at, d.discarded_at
 FROM homing.dead_letters d
 LEFT JOIN homing.outcomes o
@@ -25,7 +25,7 @@ LEFT JOIN homing.outcomes o
 """
 _WANTED = f"""
 WHERE ($1::text IS NULL OR split_part(d.reason, ':', 1) = $1)
-  AND ($2::text IS NULL OR {_TYPE} = $2)
+  AND ($2::text IS NULL OR {TYPE} = $2)
   AND ($3::text IS NULL OR o.key = $3)
   AND ($4::bool OR d.discarded_at IS NULL)
 """

@@ -1,8 +1,8 @@
 // @ts-check
 /** Shows the activity, a log one can read: beside the content, on a phone a sheet from the bottom. */
 import { isOpen } from "./client.js";
-import { arrange, copyButton, createKeyed, h } from "./dom.js";
-import { loop, waterfall } from "./line.js";
+import { arrange, createKeyed, h } from "./dom.js";
+import { loop } from "./line.js";
 import { REGISTER, action, describe } from "./locations.js";
 import { duration, since, when } from "./times.js";
 
@@ -22,7 +22,7 @@ const SAID = {
 };
 
 /** What came of it, and how long it took. @param {Entry} entry */
-function said(entry) {
+export function said(entry) {
   const words = SAID[entry.state] ?? entry.state;
   if (isOpen(entry)) return [`${words}, `, since(entry.at)];
   const took = entry.tookMs === undefined ? "" : ` in ${duration(entry.tookMs)}`;
@@ -40,7 +40,7 @@ export function showActivity(panel, handle, { ledger }) {
   const heading = h("h2", { tabindex: "-1" }, "Activity");
   const close = h("button", { type: "button", class: "quiet fold", "aria-label": "Close the activity" }, "×");
   const none = h("p.muted.none", "What you send appears here, with what came of it.");
-  panel.replaceChildren(h("div.head", heading, h("span", clear, close)), none, list);
+  panel.replaceChildren(h("div.head", heading, h("span", h("a", { href: "/commands" }, "Follow all"), clear, close)), none, list);
 
   const keyed = createKeyed(rowOf);
   const draw = () => {
@@ -86,7 +86,7 @@ function rowOf(entry, former) {
       "div",
       h("p.strong", describe(entry)),
       h("p.said", said(entry)),
-      h("p.small", when(entry.at), to && link(to, "Open"), again && link(`/locations/new?from=${entry.id}`, "Edit and send again")),
+      h("p.small", when(entry.at), link(`/commands/${entry.id}`, "Follow"), to && link(to, "Open"), again && link(`/locations/new?from=${entry.id}`, "Edit and send again")),
       details(entry, unfolded),
     ),
   );
@@ -94,18 +94,13 @@ function rowOf(entry, former) {
 
 /** @param {Entry} entry @param {boolean} open */
 function details(entry, open) {
-  const { commandId: command_id, type, payload, outcome } = entry;
-  const json = JSON.stringify(outcome ?? { command_id, type, payload, status: "pending" }, null, 2);
   const element = h("details", { open }, h("summary", "Where is my command?"));
-  const fill = () => {
+  const fill = async () => {
     if (!element.open || element.childElementCount > 1) return;
-    element.append(
-      waterfall(entry),
-      h("div.head", h("code", command_id ?? "No id yet"), copyButton(() => json)),
-      h("pre", { tabindex: "0", role: "region", "aria-label": "Raw JSON" }, json),
-    );
+    const { raw, waterfall } = await import("./waterfall.js");
+    element.append(waterfall(entry), ...raw(entry));
   };
   element.addEventListener("toggle", fill);
-  fill();
+  void fill();
   return element;
 }

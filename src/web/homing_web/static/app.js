@@ -22,6 +22,7 @@ const parts = { client, atForm, go: (/** @type {string} */ to) => router.go(to) 
 const views = {
   list: () => import("./view-list.js").then(({ createListView }) => createListView(client)),
   create: () => import("./view-create.js").then(({ createCreateView }) => createCreateView(parts)),
+  commands: () => import("./view-commands.js").then(({ createCommandsView }) => createCommandsView(client)),
   detail: () => import("./view-detail.js").then(({ createDetailView }) => createDetailView(parts)),
 };
 const forms = () => import("./action-form.js");
@@ -29,6 +30,7 @@ const router = createRouter(part("main"), [
   [/^\/(?:locations\/?)?$/, views.list],
   [/^\/locations\/new$/, views.create],
   [/^\/locations\/([^/]+)$/, views.detail],
+  [/^\/commands(?:\/([^/]*))?$/, views.commands],
   [/.*/, async () => missingView],
 ]);
 // Who begins to use the page gets the rest of it, so that it is there without a net, too.

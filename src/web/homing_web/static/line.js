@@ -2,11 +2,10 @@
 /**
  * The one drawing of this page: a thin line that leaves and comes home.
  *
- * As a small loop beside a name, as the way of a command that is being sent, and as the waterfall
- * of one that has come home. It grows only with steps that have really happened.
+ * As a small loop beside a name, and as the way of a command that is being sent; as a waterfall in
+ * waterfall.js. It grows only with steps that have really happened.
  */
 import { h } from "./dom.js";
-import { duration, since } from "./times.js";
 
 /** @typedef {import("./client.js").Entry} Entry */
 
@@ -73,49 +72,4 @@ export function createWay() {
     note.replaceChildren(loop(entry.state), h("span", words));
   };
   return { element, show };
-}
-
-const STEPS = [
-  ["published_at", "Stored in the stream"],
-  ["received_at", "Taken by a reactor"],
-  ["decided_at", "Decided and saved"],
-  ["announced_at", "Announced"],
-  ["sent_at", "Sent home"],
-];
-
-/** Where a command is or was, step by step, by the servers' clocks. @param {Entry} entry */
-export function waterfall(entry) {
-  if (!entry.outcome) return stillOut(entry);
-  const { timeline } = entry.outcome;
-  const start = Date.parse(timeline.accepted_at);
-  const steps = STEPS.filter(([step]) => timeline[step]).map(([step, text]) => ({
-    text,
-    ms: Math.max(0, Date.parse(timeline[step]) - start),
-  }));
-  const whole = Math.max(1, ...steps.map(({ ms }) => ms));
-  let before = 0;
-  const rows = steps.map(({ text, ms }) => {
-    const took = Math.max(0, ms - before);
-    const row = stepRow(text, duration(took), before / whole, took / whole);
-    before = Math.max(before, ms);
-    return row;
-  });
-  return h("ol.waterfall", rows);
-}
-
-/** @param {Entry} entry */
-function stillOut({ at, acceptedAt }) {
-  const rows = acceptedAt
-    ? [stepRow("Stored in the stream", duration(acceptedAt - at), 0, 0.3), stepRow("Waiting for a reactor", since(acceptedAt), 0.3, 0.7)]
-    : [stepRow("Not accepted yet", since(at), 0, 1)];
-  rows.at(-1).classList.add("open");
-  return h("ol.waterfall", rows);
-}
-
-/** @param {string} text @param {string | Node} took @param {number} from @param {number} share */
-function stepRow(text, took, from, share) {
-  const bar = h("i");
-  bar.style.marginLeft = `${from * 100}%`;
-  bar.style.width = `${share * 100}%`;
-  return h("li", h("span", text), h("span.ms", took), h("b", bar));
 }
