@@ -40,6 +40,9 @@ ACTIONS = {
     "outcomes.unread": "Outcomes that are waited for could not be read; they are asked for again",
     "outcome.unreadable": "An announcement could not be read; the sweep brings its outcome",
     "stream.store_away": "An event stream ended as the store did not answer; it is resumed later",
+    "letter.replayed": "An operator sent a dead letter again, by the operators' page",
+    "letter.discarded": "An operator said that nothing will come of a dead letter",
+    "operators.unseen": "What the operators' page shows could not be read; it is tried again",
     "streams.cut": "Event streams were still open when the drain window was over",
     # --- the reactor ---
     "reactor.started": "It looks for partitions to hold",
