@@ -20,6 +20,7 @@ import pytest
 from homing.log_actions import ACTIONS
 from support.place import Place
 from support.running import TALLY, Process
+from support.scraped import scraped
 from support.waiting import until
 from support.world import outcome_of
 
@@ -56,6 +57,8 @@ async def test_no_secret_and_no_payload_is_logged(place: Place) -> None:
             await me.post(api.url + ADD, json={"note": PAYLOAD}, headers=TOKEN)
             await _verdicts(me)
             await _strangers(place)
+            pages = [await scraped(one.internal) for one in processes]
+            assert pages[1].names == {"homing_build_info"}
             await _outages(place, me, reactors[0])
     finally:
         for one in processes:
