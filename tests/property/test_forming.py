@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from homing.broker import Delivery
 from homing.envelope import Envelope
 from homing.outcome import CommandId, OwnerToken
-from homing_reactor.forming import ASIDE_COMMANDS, Batch, Caps, form_aside, form_merged
+from homing_reactor.forming import ASIDE_COMMANDS, Batch, Caps, Thinking, form_aside, form_merged
 from homing_reactor.intake import Task, Waiting
 from homing_reactor.suspicion import UNLIMITED, Suspicion
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+FREE = Thinking(1.0, lambda _type: 0.0)
 NOW = 100.0
 SLOW, QUICK = "t.slow", "t.quick"
 STEPS_MAX = 2000
@@ -139,7 +140,7 @@ def test_all_that_can_go_goes_in_order_within_the_caps(many: list[Partition], ca
             assert not any(is_slow(one.envelope.type) for batch in batches  # type: ignore[union-attr]
                            for one in batch.tasks)  # fmt: skip
         else:
-            aside = form_aside(many, caps, NOW, is_slow)
+            aside = form_aside(many, caps, NOW, is_slow, FREE)
             batches = aside.batches
             assert sum(len(batch.tasks) for batch in batches) <= ASIDE_COMMANDS
             assert len(batches) <= 1
@@ -147,7 +148,7 @@ def test_all_that_can_go_goes_in_order_within_the_caps(many: list[Partition], ca
         if batches:
             within(caps, batches)
             as_suspected(batches)
-        elif step % 2 and not form_aside(many, caps, NOW, is_slow).batches:
+        elif step % 2 and not form_aside(many, caps, NOW, is_slow, FREE).batches:
             break
         for held, tasks in batches:
             held.checkpoint = tasks[-1].delivery.sequence

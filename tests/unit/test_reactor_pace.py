@@ -13,7 +13,7 @@ import pytest
 from homing.storage import RoundFailed, StatementFailed
 from homing_reactor.blaming import Failure, blame
 from homing_reactor.failure import TookTooLong, Verdict
-from homing_reactor.forming import Batch, Caps, form_aside, form_merged
+from homing_reactor.forming import Batch, Caps, Thinking, form_aside, form_merged
 from homing_reactor.gate import Gate
 from homing_reactor.pace import Costs, Pace
 from homing_reactor.peril import SAFE, Peril
@@ -21,6 +21,7 @@ from homing_reactor.suspicion import Suspicion
 from homing_reactor.thinking import RUNAWAYS_MAX, Mind, Runaways
 from unit.test_reactor_lane import Partition, partition
 
+FREE = Thinking(1.0, lambda _type: 0.0)
 CAPS = Caps(200, 1 << 20)
 
 
@@ -109,7 +110,7 @@ def test_one_bad_command_delays_others_by_few_failed_rounds(group: int, length: 
     for turn in range(1000):
         now = float(turn)
         formed = form_merged(held, CAPS, turn, now, never)
-        batches = formed.batches or form_aside(held, CAPS, now, never).batches
+        batches = formed.batches or form_aside(held, CAPS, now, never, FREE).batches
         if not batches:
             break
         _apply(batches, bad, failures, now)

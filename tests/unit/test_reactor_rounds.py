@@ -15,7 +15,7 @@ from homing.outcome import decode_outcome, now
 from homing.partition import partition_of, subject_of
 from homing.registry import load
 from homing_reactor.deciding import Decider
-from homing_reactor.forming import Caps, form_aside, form_merged
+from homing_reactor.forming import Caps, Thinking, form_aside, form_merged
 from homing_reactor.intake import Fault, Intake, Task, Waiting
 from homing_reactor.suspicion import Suspicion
 
@@ -216,9 +216,12 @@ def sizes(partitions: list[Partition], caps: Caps, turn: int = 0) -> dict[int, i
     return {batch.held.name: len(batch.tasks) for batch in formed.batches}
 
 
-def sizes_aside(partitions: list[Partition]) -> dict[int, int]:
+FREE = Thinking(1.0, lambda _type: 0.0)
+
+
+def sizes_aside(partitions: list[Partition], thinking: Thinking = FREE) -> dict[int, int]:
     """The same of the next round aside."""
-    formed = form_aside(partitions, Caps(200, 1 << 20), 10.0, slow)
+    formed = form_aside(partitions, Caps(200, 1 << 20), 10.0, slow, thinking)
     return {batch.held.name: len(batch.tasks) for batch in formed.batches}
 
 
@@ -292,6 +295,14 @@ def test_aside_the_fewest_tries_go_first_and_then_who_waited_longest() -> None:
     assert sizes_aside([tried, *others]) == {1: 1}
     assert sizes_aside([tried, *others]) == {2: 1}
     assert sizes_aside([Partition(3, 70, types={1: "t.slow"})]) == {3: 50}
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(0.2, 3), (0.05, 13), (5.0, 1), (0.0, 50)])
+def test_aside_no_more_than_can_be_thought_of_in_time(seconds: float, count: int) -> None:
+    """A round that takes too long is thrown away, and so would be the next one of its size."""
+    thinking = Thinking(0.66, lambda kind: seconds if kind == "t.slow" else 0.0)
+    slow_ones = dict.fromkeys(range(1, 71), "t.slow")
+    assert sizes_aside([Partition(0, 70, types=slow_ones)], thinking) == {0: count}
 
 
 def test_a_suspects_round_ends_where_the_failed_one_ended() -> None:

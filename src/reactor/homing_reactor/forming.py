@@ -9,7 +9,8 @@ alone, are slow, or may end their process, aside, one at a time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from homing_reactor.intake import Task, Waiting
@@ -42,6 +43,24 @@ class Candidate(Protocol):
 H = TypeVar("H", bound=Candidate)
 Slow = Callable[[str], bool]
 """Whether commands of a type take long."""
+
+
+class Thinking(NamedTuple):
+    """How long the domain's functions may take in one round."""
+
+    seconds: float
+    cost: Callable[[str], float]
+    """The seconds that a command of a type is known to take; 0 if nothing is."""
+
+    def able(self, waiting: Iterable[Waiting], most: int) -> int:
+        """How many of them fit, from the first on: `most` at most, one at least."""
+        spent, count = 0.0, 0
+        for task, _ in islice(waiting, most):
+            spent += self.cost(task.envelope.type) if task.envelope else 0.0
+            if count and spent > self.seconds:
+                break
+            count += 1
+        return max(1, count)
 
 
 class Batch(NamedTuple, Generic[H]):
@@ -80,16 +99,20 @@ def form_merged(
     return Formed(_share(others[start:] + others[:start], caps, now, slow), None)
 
 
-def form_aside(partitions: Sequence[H], caps: Caps, now: float, slow: Slow) -> Formed[H]:
+def form_aside(
+    partitions: Sequence[H], caps: Caps, now: float, slow: Slow, thinking: Thinking
+) -> Formed[H]:
     """The next round of one partition that would hold the others up.
 
-    Fewest tries first, then who was not served for longest: none waits for another's tries.
+    Fewest tries first, then who was not served for longest: none waits for another's tries. No more
+    commands than can be thought of in time: a round that takes too long is thrown away.
     """
     ready, wait = _ready([held for held in partitions if _aside(held, slow)], now)
     if not ready:
         return Formed([], wait)
     held = min(ready, key=lambda one: (one.suspicion.tries, one.served_at))
     most = 1 if held.deadly else min(caps.commands, ASIDE_COMMANDS)
+    most = thinking.able(held.waiting, most)
     held.served_at = now
     return Formed(_share([held], Caps(most, caps.bytes), now, _none), None)
 

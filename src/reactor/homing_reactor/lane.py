@@ -28,7 +28,7 @@ from homing.storage import DeadLetterRow, HolderRecords
 from homing_reactor.applying import Applied, Applier
 from homing_reactor.blaming import Failure, blame
 from homing_reactor.failure import TookTooLong, Verdict, judge, waited_for_a_lock
-from homing_reactor.forming import Batch, Formed, form_aside, form_merged
+from homing_reactor.forming import Batch, Formed, Thinking, form_aside, form_merged
 from homing_reactor.gate import Gate
 from homing_reactor.held import Held
 from homing_reactor.intake import Fault
@@ -90,7 +90,8 @@ class Lane:
         held, now = list(self._shared.held()), time.monotonic()
         slow = self._shared.costs.slow
         if self._aside:
-            return form_aside(held, self._pace.caps, now, slow)
+            thinking = Thinking(self._shared.open_seconds_max / 3, self._shared.costs.of)
+            return form_aside(held, self._pace.caps, now, slow, thinking)
         return form_merged(held, self._pace.caps, turn, now, slow)
 
     async def _wait(self, seconds: float | None) -> None:

@@ -51,6 +51,10 @@ class Costs:
             known = self._seconds.get(command_type, 0.0) * FORGETTING
             self._seconds[command_type] = max(known, spent)
 
+    def of(self, command_type: str) -> float:
+        """The seconds that a command of this type may well take; 0 if nothing is known."""
+        return self._seconds.get(command_type, 0.0)
+
     def slow(self, command_type: str) -> bool:
         """Whether a command of this type should not be in a round with others."""
-        return self._seconds.get(command_type, 0.0) > SLOW_TYPE_SECONDS
+        return self.of(command_type) > SLOW_TYPE_SECONDS
