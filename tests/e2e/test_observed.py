@@ -1,4 +1,4 @@
-"""A Prometheus in the cluster finds the pods of the release, and sees what a scale-out does."""
+"""A Prometheus in the cluster scrapes the pods of the release, and sees what a scale-out does."""
 
 from __future__ import annotations
 

@@ -39,8 +39,7 @@ class Release:
         """From nothing to ready."""
         self.installed_at = time.monotonic()
         values = [os.environ["HOMING_E2E_VALUES"], "web.service.type=NodePort",
-                  f"web.service.nodePort={NODE_PORT}",
-                  "monitoring.scrapeAnnotations=true"]  # fmt: skip
+                  f"web.service.nodePort={NODE_PORT}"]  # fmt: skip
         await self.helm("install", NAME, str(CHART), "--create-namespace", "--wait",
                         "--timeout", "3m", "--set", ",".join(values))  # fmt: skip
         # The pods are ready; that each node knows the Service is not what Helm waits for.

@@ -30,9 +30,7 @@ async def watching(release: Release) -> AsyncIterator[Asking]:
         text = text.replace(place, value)
     try:
         await _kubectl("apply", "-f", "-", given=text)
-        await _kubectl(
-            "rollout", "status", "deployment/prometheus", "-n", OWN_NAMESPACE, "--timeout=90s"
-        )
+        await _ready()
         url = f"http://{await release.address()}:{NODE_PORT}"
         await until_answers(f"{url}/-/ready")
         yield Asking(url)
@@ -40,7 +38,16 @@ async def watching(release: Release) -> AsyncIterator[Asking]:
         await _kubectl("delete", "-f", "-", "--ignore-not-found", given=text)
 
 
-async def _kubectl(*words: str, given: str = "") -> None:
+async def _ready() -> None:
+    """Wait for its pod; if that does not come, say what the pod said."""
+    where = ("deployment/prometheus", "-n", OWN_NAMESPACE)
+    try:
+        await _kubectl("rollout", "status", *where, "--timeout=90s")
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{await _kubectl('logs', *where)}") from None
+
+
+async def _kubectl(*words: str, given: str = "") -> str:
     process = await asyncio.create_subprocess_exec(
         "kubectl", *words,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
@@ -48,3 +55,4 @@ async def _kubectl(*words: str, given: str = "") -> None:
     )  # fmt: skip
     said, _ = await process.communicate(given.encode())
     assert process.returncode == 0, said.decode()
+    return said.decode()
