@@ -98,14 +98,14 @@ async def test_a_strangers_command_is_not_known(world: World, shell: Shell, tmp_
 async def test_a_file_of_commands_is_sent_and_awaited(shell: Shell, tmp_path: Path) -> None:
     """1,200 in three requests: each outcome is printed once, in the order of each key."""
     file = tmp_path / "numbers.ndjson"
-    file.write_text("\n".join(number(f"f{n % 3}", n) for n in range(1200)), "utf-8")
+    file.write_text("\n".join(number(f"f{n % 12}", n) for n in range(1200)), "utf-8")
     sent = await shell.run("send", "tally.add", "--file", str(file), "--wait", "60")
     assert sent.code == 0, sent.err
     assert "1200 commands: 1200 succeeded" in sent.err
-    for key in range(3):
+    for key in range(12):
         mine = [one["data"] for one in sent.lines if one["data"]["tally_id"] == f"f{key}"]  # type: ignore[index]
-        assert sorted(data["last"] for data in mine) == list(range(key, 1200, 3))  # type: ignore[index]
-        assert all(data["last"] == 3 * (data["count"] - 1) + key for data in mine)  # type: ignore[index]
+        assert sorted(data["last"] for data in mine) == list(range(key, 1200, 12))  # type: ignore[index]
+        assert all(data["last"] == 12 * (data["count"] - 1) + key for data in mine)  # type: ignore[index]
 
 
 async def test_a_file_with_bad_lines_says_which(shell: Shell) -> None:
