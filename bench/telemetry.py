@@ -6,6 +6,8 @@ that are scraped and traces sampled at 1 % and exported to a collector. In the o
 asked for, and all metrics are replaced by objects that do nothing, which production cannot do.
 Each of the clients has one command in flight, and waits for its outcome in the response.
 
+With `--only nothing` both are off: what is printed then is the error of the measurement.
+
 Beside the rate stands the CPU time that API and reactor took per command: it says the same, and
 hardly minds what else the machine does.
 """
@@ -179,15 +181,16 @@ async def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each slice")
     parser.add_argument("--ratio", type=float, default=0.01, help="of the traces")
-    parser.add_argument("--only", choices=("metrics", "traces"), help="of what is on")
+    parser.add_argument("--only", choices=("metrics", "traces", "nothing"), help="is on")
     options = parser.parse_args()
     quiet = structlog.make_filtering_bound_logger(logging.WARNING)
     structlog.configure(wrapper_class=quiet)
     async with AsyncExitStack() as stack:
         collector = stack.enter_context(collecting())
         off = await stack.enter_async_context(system("off", Silent, options.clients, {}))
-        kind = Silent if options.only == "traces" else Process
-        environ = {} if options.only == "metrics" else asked(collector, options.ratio)
+        kind = Silent if options.only in ("traces", "nothing") else Process
+        traced = options.only in (None, "traces")
+        environ = asked(collector, options.ratio) if traced else {}
         on = await stack.enter_async_context(system("on", kind, options.clients, environ))
         for one in (off, on):  # warm: pools, plans, code
             await one.slice(options.seconds)
