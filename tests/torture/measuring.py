@@ -8,6 +8,7 @@ clients' log alone, and so includes the client's own slowness.
 from __future__ import annotations
 
 import bisect
+import itertools
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,8 @@ APART_SECONDS = 10.0
 WARM_SECONDS = 120.0
 LEAST_SECONDS = 60.0
 """Of a process's life beyond the warm time, for its slope to mean something."""
+PAIRED = 200
+"""How many of its samples are compared with each other."""
 
 
 class Stall(NamedTuple):
@@ -153,13 +156,19 @@ class Slope(NamedTuple):
 
     process: str
     minutes: float
-    mib: float
-    """At the end."""
+    first: float
+    """MiB when it was warm."""
+    last: float
+    """MiB at the end."""
     mib_a_minute: float
 
 
 def slopes(memory: Sequence[Memory]) -> list[Slope]:
-    """Of the processes that lived long enough, by least squares."""
+    """Of the processes that lived long enough: the median slope of all pairs (Theil and Sen).
+
+    What leaks grows all the time. The first deep backlog fills the buffers, which is one step, and
+    is seen in first and last; least squares would make a slope of it.
+    """
     lives: dict[tuple[str, int], list[Memory]] = defaultdict(list)
     for sample in memory:
         lives[sample.process, sample.pid].append(sample)
@@ -168,8 +177,8 @@ def slopes(memory: Sequence[Memory]) -> list[Slope]:
         warm = [one for one in samples if one.t >= samples[0].t + WARM_SECONDS]
         if len(warm) < 2 or warm[-1].t - warm[0].t < LEAST_SECONDS:
             continue
-        slope = statistics.linear_regression(
-            [one.t / 60 for one in warm], [one.mib for one in warm]
-        ).slope
-        result.append(Slope(process, (warm[-1].t - warm[0].t) / 60, warm[-1].mib, slope))
+        pairs = itertools.combinations(warm[:: max(1, len(warm) // PAIRED)], 2)
+        slope = statistics.median(60 * (b.mib - a.mib) / (b.t - a.t) for a, b in pairs)
+        minutes = (warm[-1].t - warm[0].t) / 60
+        result.append(Slope(process, minutes, warm[0].mib, warm[-1].mib, slope))
     return result

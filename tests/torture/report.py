@@ -141,7 +141,7 @@ def _memory(books: Books) -> Iterator[tuple[str, str]]:
         yield (
             f"memory of {slope.process}",
             (
-                f"{slope.mib:.0f} MiB, {slope.mib_a_minute:+.2f} MiB/min"
+                f"{slope.first:.0f} to {slope.last:.0f} MiB, {slope.mib_a_minute:+.2f} MiB/min"
                 f" over {slope.minutes:.1f} min after minute 2"
             ),
         )
