@@ -8,7 +8,6 @@ clients' log alone, and so includes the client's own slowness.
 from __future__ import annotations
 
 import bisect
-import itertools
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,8 +21,17 @@ APART_SECONDS = 10.0
 WARM_SECONDS = 120.0
 LEAST_SECONDS = 60.0
 """Of a process's life beyond the warm time, for its slope to mean something."""
-PAIRED = 200
-"""How many of its samples are compared with each other."""
+
+
+def _growths(samples: Sequence[Memory]) -> list[float]:
+    """MiB a minute, from each sample to the first one a minute later."""
+    times, found = [one.t for one in samples], []
+    for one in samples:
+        later = bisect.bisect_left(times, one.t + LEAST_SECONDS)
+        if later < len(samples):
+            other = samples[later]
+            found.append(60 * (other.mib - one.mib) / (other.t - one.t))
+    return found
 
 
 class Stall(NamedTuple):
@@ -164,10 +172,10 @@ class Slope(NamedTuple):
 
 
 def slopes(memory: Sequence[Memory]) -> list[Slope]:
-    """Of the processes that lived long enough: the median slope of all pairs (Theil and Sen).
+    """Of the processes that lived long enough: how much they grew in the median minute.
 
     What leaks grows all the time. The first deep backlog fills the buffers, which is one step, and
-    is seen in first and last; least squares would make a slope of it.
+    is seen in first and last; a line through all samples would make a slope of it.
     """
     lives: dict[tuple[str, int], list[Memory]] = defaultdict(list)
     for sample in memory:
@@ -177,8 +185,7 @@ def slopes(memory: Sequence[Memory]) -> list[Slope]:
         warm = [one for one in samples if one.t >= samples[0].t + WARM_SECONDS]
         if len(warm) < 2 or warm[-1].t - warm[0].t < LEAST_SECONDS:
             continue
-        pairs = itertools.combinations(warm[:: max(1, len(warm) // PAIRED)], 2)
-        slope = statistics.median(60 * (b.mib - a.mib) / (b.t - a.t) for a, b in pairs)
+        slope = statistics.median(_growths(warm))
         minutes = (warm[-1].t - warm[0].t) / 60
         result.append(Slope(process, minutes, warm[0].mib, warm[-1].mib, slope))
     return result
