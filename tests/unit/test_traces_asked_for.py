@@ -120,6 +120,13 @@ def test_what_is_said_for_traces_alone_comes_first() -> None:
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector:port"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "hunter2"),
         ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "=hunter2"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x y=hunter2"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", 'api-key=hunter2"x"'),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=hunter2;b=1"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x=%ZZ"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x=a%0Ab"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/at/all"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "inf"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip"),
         ("OTEL_TRACES_SAMPLER", "sometimes"),
@@ -139,6 +146,23 @@ def test_a_variable_that_cannot_be_used_is_named(name: str, value: str) -> None:
     (problem,) = error.value.problems
     assert problem.startswith(f"{name} ")
     assert "hunter2" not in problem
+
+
+def test_headers_as_collectors_want_them_are_taken() -> None:
+    """Encoded or not, as the exporters read them."""
+    said = "api-key=abc%20d==,Authorization=Bearer abc.def-_~+/="
+    assert read({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_HEADERS": said}, "x")
+
+
+def test_grpc_has_no_deflate() -> None:
+    """Its exporter would end the process with a traceback."""
+    asked = {
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "deflate",
+    }
+    with pytest.raises(SettingsError, match="none, gzip"):
+        read(asked, "homing-api")
 
 
 def test_all_that_is_wrong_is_listed() -> None:

@@ -10,7 +10,6 @@ crash here is made good by the next holder, which announces again, and by the sw
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -35,7 +34,7 @@ from homing_reactor.intake import Fault
 from homing_reactor.lease import Lease
 from homing_reactor.pace import Costs, Pace
 from homing_reactor.peril import DEATHS_MAX
-from homing_reactor.spans import RoundSpans, of_round
+from homing_reactor.spans import RoundSpans, of_round, parent_of
 
 log = get(__name__)
 PAUSE_FIRST_SECONDS, PAUSE_MAX_SECONDS = 0.05, 1.0
@@ -157,10 +156,11 @@ class Lane:
         self._pace.committed(seconds)
         self._shared.costs.note(applied.plan.seconds)
         self._count(batches, applied, seconds)
+        by_sequence = {task.delivery.sequence: task for _, tasks in batches for task in tasks}
         for letter in applied.plan.dead_letters:
             log.warning(
                 "command.dead_letter", reason=_kind(letter), command_id=letter.command_id,
-                trace_id=trace_id(json.loads(letter.headers).get("traceparent", "")),
+                trace_id=trace_id(parent_of(by_sequence[letter.sequence])),
                 partition=letter.partition, sequence=letter.sequence,
             )  # fmt: skip
 

@@ -110,7 +110,7 @@ def of_round(batches: Sequence[Batch[Held]], *, aside: bool) -> Iterator[RoundSp
     found = [
         (batch, index)
         for batch in batches if tracing.active()
-        for index, task in enumerate(batch.tasks) if tracing.wanted(_parent(task))
+        for index, task in enumerate(batch.tasks) if tracing.wanted(parent_of(task))
     ]  # fmt: skip
     if not found:
         yield NONE
@@ -123,7 +123,7 @@ def of_round(batches: Sequence[Batch[Held]], *, aside: bool) -> Iterator[RoundSp
             "homing.partitions": len(batches),
             "homing.commands": sum(len(batch.tasks) for batch in batches),
         },
-        links=[_parent(batch.tasks[index]) for batch, index in found], at_ns=at_ns,
+        links=[parent_of(batch.tasks[index]) for batch, index in found], at_ns=at_ns,
     )  # fmt: skip
     processes = [
         _process(batch, index, tracing.traceparent_of(round_), at_ns) for batch, index in found
@@ -141,7 +141,7 @@ def _process(batch: Batch[Held], index: int, round_: str, at_ns: int) -> _Proces
     delivery, envelope = task.delivery, task.envelope
     command_id = envelope.id if envelope else ""
     span = tracing.start(
-        name_of("process", COMMANDS), _parent(task), SpanKind.CONSUMER,
+        name_of("process", COMMANDS), parent_of(task), SpanKind.CONSUMER,
         attributes_of("process", COMMANDS, delivery.subject, command_id, len(delivery.body)),
         [round_], at_ns,
     )  # fmt: skip
@@ -186,7 +186,7 @@ def _concluded(span: Span, row: OutcomeRow) -> None:
         span.set_status(Status(StatusCode.ERROR))
 
 
-def _parent(task: Task) -> str:
+def parent_of(task: Task) -> str:
     """The context of its publish: in the envelope, or beside one that cannot be read."""
     envelope = task.envelope
     return envelope.traceparent if envelope else task.delivery.headers.get("traceparent", "")

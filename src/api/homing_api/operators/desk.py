@@ -13,9 +13,11 @@ from typing import Any
 from homing.broker import Broker, Publishing, verify
 from homing.desk import Desk, document, sent_document
 from homing.errors import NotMigrated, TopologyMismatch, Unavailable
+from homing.identity import trace_id
 from homing.log import get
 from homing.replaying import Done, NoSuchLetter, NotReplayable, original_of
 from homing.storage import Database, RecordedStream, recorded_stream
+from homing.storage.dead_letters import Content, Letter
 from homing_api.problems import Problem, unavailable
 
 log = get(__name__)
@@ -42,7 +44,10 @@ class Letters:
             original = original_of(letter, content)
             await self._same_stream(desk.stream)
             sent = await desk.replays.send(original, desk.stream, self._publisher)
-        log.info("letter.replayed", letter=letter_id, command_id=sent.replay.command_id)
+        log.info(
+            "letter.replayed", letter=letter_id, command_id=sent.replay.command_id,
+            partition=sent.position.partition, trace_id=trace_id(original.traceparent),
+        )  # fmt: skip
         discarded_at = letter.discarded_at.isoformat() if letter.discarded_at else None
         return {**sent_document(sent), "discarded_at": discarded_at}
 
@@ -51,8 +56,11 @@ class Letters:
         with _told():
             desk = await self._desk()
             await desk.discard(letter_id)
-            letter, _ = await desk.read(letter_id)
-        log.info("letter.discarded", letter=letter_id)
+            letter, content = await desk.read(letter_id)
+        log.info(
+            "letter.discarded", letter=letter_id, command_id=letter.command_id,
+            partition=letter.partition, trace_id=_trace_of(letter, content),
+        )  # fmt: skip
         discarded_at = letter.discarded_at.isoformat() if letter.discarded_at else None
         return {"id": letter_id, "discarded_at": discarded_at}
 
@@ -66,6 +74,14 @@ class Letters:
         facts = await verify(self._broker, stream.partitions)
         if facts.created_at != stream.created_at:
             raise TopologyMismatch(f"the database belongs to the stream of {stream.created_at}")
+
+
+def _trace_of(letter: Letter, content: Content) -> str:
+    """Empty if it has no envelope that can be read."""
+    try:
+        return trace_id(original_of(letter, content).traceparent)
+    except NotReplayable:
+        return ""
 
 
 @contextmanager

@@ -1,13 +1,16 @@
 """What the standard `OTEL_*` variables ask of the traces, checked once at start. Pure.
 
 The SDK reads them by itself, and goes on with its own defaults where one cannot be used; here that
-is an error that names the variable. Those that it reads and that are not listed here (certificates,
+is an error that names the variable. Those that it reads and that are not listed here (providers of
 credentials) fail when they are used.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,6 +23,11 @@ SAMPLERS = (
     "always_on", "always_off", "traceidratio",
 )  # fmt: skip
 COMPRESSIONS = ("none", "gzip", "deflate")
+"""The last one is not for gRPC."""
+_KEY = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_VALUE = r"(?:[ !#$&-+\x2d-:<-\[\]-~]|%(?![01])[0-7][0-9A-Fa-f])*"
+_HEADER = re.compile(rf"\s*{_KEY}\s*={_VALUE}")
+"""As the exporters read it; what they cannot read they log, and it may be a secret."""
 QUEUE, BATCH = ("OTEL_BSP_MAX_QUEUE_SIZE", 2048), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512)
 """With the SDK's defaults."""
 COUNTS = (
@@ -111,8 +119,12 @@ class _Said:
     def details(self) -> None:
         """What the SDK reads by itself."""
         self.otlp("ENDPOINT", self._url)
-        self.otlp("HEADERS", lambda name: " ".join(self._pairs(name)))
-        self.otlp("COMPRESSION", lambda name: self.one_of(name, COMPRESSIONS))
+        self.otlp("HEADERS", self._headers)
+        protocol = self.otlp("PROTOCOL", self.text).lower()
+        compressions = COMPRESSIONS[:2] if protocol == "grpc" else COMPRESSIONS
+        self.otlp("COMPRESSION", lambda name: self.one_of(name, compressions))
+        for file in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"):
+            self.otlp(file, self._file)
         self.otlp("TIMEOUT", lambda name: str(self.number(name, 10.0, above=0.0)))
         for name in COUNTS:
             self._count(name, 1, least=1)
@@ -141,9 +153,8 @@ class _Said:
             value = float(text) if text else default
         except ValueError:
             value = -1.0
-        if not (value > above if above is not None else value >= 0) or (
-            most is not None and value > most
-        ):
+        enough = value > above if above is not None else value >= 0
+        if not (enough and math.isfinite(value)) or (most is not None and value > most):
             least = f"above {above:g}" if above is not None else "from 0 on"
             upto = f", {most:g} at most" if most is not None else ""
             self._wrong(name, f"must be a number {least}{upto}, not {text!r:.50}")
@@ -176,6 +187,20 @@ class _Said:
         if any(not key.strip() or not mark for key, mark, _ in pairs):
             self._wrong(name, "must be key=value, comma-separated, with what is special in %XX")
         return {key.strip(): value.strip() for key, _, value in pairs}
+
+    def _headers(self, name: str) -> str:
+        """Of each request to the collector."""
+        items = [one for one in self.text(name).split(",") if one.strip()]
+        if not all(_HEADER.fullmatch(one) for one in items):
+            self._wrong(name, "must be key=value, comma-separated, with what is special in %XX")
+        return ""
+
+    def _file(self, name: str) -> str:
+        """The path of a file."""
+        text = self.text(name)
+        if text and not Path(text).is_file():
+            self._wrong(name, f"names no file: {text!r:.200}")
+        return text
 
     def _allow(self, name: str, text: str, allowed: tuple[str, ...]) -> None:
         if text not in allowed:
