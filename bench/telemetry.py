@@ -35,6 +35,8 @@ from support.running import Process
 from support.waiting import until
 
 PARTITIONS = 64
+PROTOCOLS = ("http/protobuf", "grpc")
+"""The first is the default of the processes and of the chart."""
 SCRAPE_SECONDS = 5.0
 LOSS_MAX = 0.10
 SILENCE = """
@@ -164,10 +166,10 @@ async def _cookie(api: Process) -> str:
         return "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
 
 
-def asked(collector: Collector, ratio: float) -> dict[str, str]:
+def asked(collector: Collector, protocol: str, ratio: float) -> dict[str, str]:
     """Traces as they are meant to be run."""
     return {
-        **collector.environ("grpc"),
+        **collector.environ(protocol),
         "OTEL_BSP_SCHEDULE_DELAY": "5000",
         "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
         "OTEL_TRACES_SAMPLER_ARG": str(ratio),
@@ -181,6 +183,7 @@ async def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each slice")
     parser.add_argument("--ratio", type=float, default=0.01, help="of the traces")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
     parser.add_argument("--only", choices=("metrics", "traces", "nothing"), help="is on")
     options = parser.parse_args()
     quiet = structlog.make_filtering_bound_logger(logging.WARNING)
@@ -190,7 +193,7 @@ async def main() -> int:
         off = await stack.enter_async_context(system("off", Silent, options.clients, {}))
         kind = Silent if options.only in ("traces", "nothing") else Process
         traced = options.only in (None, "traces")
-        environ = asked(collector, options.ratio) if traced else {}
+        environ = asked(collector, options.protocol, options.ratio) if traced else {}
         on = await stack.enter_async_context(system("on", kind, options.clients, environ))
         for one in (off, on):  # warm: pools, plans, code
             await one.slice(options.seconds)
