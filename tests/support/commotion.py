@@ -10,8 +10,8 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -138,9 +138,10 @@ class Commotion:
         async with under_load(self._url, owners=8, a_second=40) as clients:
             await accepted(clients, 80)
             await doing()
-            await accepted(clients, 120)
-        self.counted.loaded = sum(len(one.accepted) for one in clients)
-        self.counted.types["tally.add"] += self.counted.loaded
+            await accepted(clients, 80)
+        loaded = sum(len(one.accepted) for one in clients)
+        self.counted.loaded += loaded
+        self.counted.types["tally.add"] += loaded
 
     async def _submit(self, path: str, payload: dict[str, Any], **headers: str) -> httpx.Response:
         answer = await self._me.post(path, json=payload, headers=headers)
@@ -166,18 +167,24 @@ class Commotion:
             assert [event.type for event in await take(stream, 1, 60)] == ["outcome"]
             self.counted.late += 1
 
-    async def _too_many(self) -> None:
-        """More at once than may be in flight: none gets on while NATS stands still."""
+    @contextmanager
+    def nats_stands_still(self) -> Iterator[None]:
+        """Nothing is stored or delivered."""
         nats = self._place.servers.nats.pid
         os.kill(nats, signal.SIGSTOP)
         try:
+            yield
+        finally:
+            os.kill(nats, signal.SIGCONT)
+
+    async def _too_many(self) -> None:
+        """More at once than may be in flight: none gets on while NATS stands still."""
+        with self.nats_stands_still():
             posts = [
                 asyncio.create_task(self._submit(ADD, {"tally_id": f"burst {n}", "number": 1}))
                 for n in range(IN_FLIGHT + REFUSED)
             ]
             await until(lambda: self.counted.refused == REFUSED, 5)
-        finally:
-            os.kill(nats, signal.SIGCONT)
         await asyncio.gather(*posts)
 
     async def _repeat(self) -> None:
