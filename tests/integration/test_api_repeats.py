@@ -42,6 +42,15 @@ async def count(one: httpx.AsyncClient, tally: str) -> int:
     return int(answer.json()["count"]) if answer.status_code == 200 else 0
 
 
+async def test_two_keys_are_none(me: httpx.AsyncClient) -> None:
+    """Which of them was meant? Nothing is sent, and the header is named."""
+    headers = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    answer = await me.post(ADD, json={"tally_id": "two keys", "number": 1}, headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/repeated-header")
+    assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
+    assert await count(me, "two keys") == 0
+
+
 async def test_ten_at_once_are_one_command(me: httpx.AsyncClient) -> None:
     """The same id, the same answer, one effect."""
     answers = await asyncio.gather(*(add(me, "ten", "k1", **WAIT) for _ in range(10)))
