@@ -15,6 +15,8 @@ from typing import Any, Literal
 import msgspec
 
 Kind = Literal["link", "spend", "take", "explode", "overflow"]
+POISON: tuple[Kind, ...] = ("explode", "overflow")
+"""Those that no reactor can apply."""
 Way = Literal["batch", "single", "wait", "events"]
 """How a command is sent, and with the last two how its sender waits for it."""
 By = Literal["answer", "events", "stream", "repeat", "asked"]

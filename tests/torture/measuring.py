@@ -2,7 +2,9 @@
 
 The stall of a partition is the time in which commands of it were accepted and unanswered and none
 of them was told; what of it NATS or Postgres was not there for does not count. It is found from the
-clients' log alone, and so includes the client's own slowness.
+clients' log alone, and so includes the client's own slowness. A poison command holds up its own
+partition for its tries, whatever else is done to the system: a stall in which one was waiting is
+not laid to a fault, and the longest such stall is told by itself.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from torture.books import Books
-from torture.history import Down, Fault, Memory
+from torture.history import POISON, Down, Fault, Memory
 
 APART_SECONDS = 10.0
 """Faults that are closer than this overlap: their stalls cannot be told apart."""
@@ -42,6 +44,8 @@ class Stall(NamedTuple):
     end: float
     seconds: float
     """Without the time in which a server was down."""
+    poisoned: bool = False
+    """Whether a poison command was among those that waited."""
 
 
 class Felt(NamedTuple):
@@ -52,7 +56,8 @@ class Felt(NamedTuple):
     """Commands that were sent and not told while it lasted; with none it does not count."""
     overlapping: bool
     stall: float
-    """The longest one of any partition from the fault to its end and 10 s more, or the next one."""
+    """The longest one of any partition from the fault to its end and 10 s more, or the next one;
+    of those that no poison was in."""
 
 
 class Latency(NamedTuple):
@@ -95,6 +100,7 @@ def from_sent_to_told(books: Books) -> list[float]:
 def stalls(books: Books) -> list[Stall]:
     """All of them, of all partitions; most are as short as a round."""
     steps: dict[int, list[tuple[float, int]]] = defaultdict(list)
+    poison: dict[int, list[tuple[float, float]]] = defaultdict(list)
     end = books.phase("read") or max((one.t for one in books.phases), default=0.0)
     for command in books.commands.values():
         if command.accepted is None:
@@ -102,8 +108,16 @@ def stalls(books: Books) -> list[Stall]:
         accepted, told = command.accepted.t, command.told_at
         told = end if told is None else told
         steps[command.accepted.partition] += [(accepted, 1), (max(accepted, told), -1)]
+        if command.sent.kind in POISON:
+            poison[command.accepted.partition].append((accepted, told))
     return [
-        stall for partition, moves in steps.items() for stall in _stalls(partition, moves, books)
+        stall._replace(
+            poisoned=any(
+                since < stall.end and until > stall.start for since, until in poison[partition]
+            )
+        )
+        for partition, moves in steps.items()
+        for stall in _stalls(partition, moves, books)
     ]
 
 
@@ -139,7 +153,12 @@ def felt(books: Books, all_stalls: Sequence[Stall]) -> list[Felt]:
         until = min(fault.until + APART_SECONDS, max(after, fault.until))
         overlapping = fault.t - before < APART_SECONDS or after - fault.until < APART_SECONDS
         longest = max(
-            (one.seconds for one in starts if one.start < until and one.end > fault.t), default=0.0
+            (
+                one.seconds
+                for one in starts
+                if one.start < until and one.end > fault.t and not one.poisoned
+            ),
+            default=0.0,
         )
         result.append(Felt(fault, waiting.during(fault.t, fault.until), overlapping, longest))
     return result

@@ -11,6 +11,7 @@ from torture.checking import KINDS, Violation
 from torture.measuring import (
     Felt,
     Latency,
+    Stall,
     felt,
     from_accepted_to_told,
     from_sent_to_told,
@@ -30,8 +31,9 @@ GROUPS = {
 
 def report(books: Books, violations: Sequence[Violation]) -> str:
     """The whole report."""
-    faults = felt(books, stalls(books))
-    parts = [_timeline(faults), _table(books, violations, faults), _broken(violations)]
+    found = stalls(books)
+    faults = felt(books, found)
+    parts = [_timeline(faults), _table(books, violations, faults, found), _broken(violations)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -52,10 +54,12 @@ def _timeline(faults: Sequence[Felt]) -> str:
     return "\n".join(lines)
 
 
-def _table(books: Books, violations: Sequence[Violation], faults: Sequence[Felt]) -> str:
+def _table(
+    books: Books, violations: Sequence[Violation], faults: Sequence[Felt], found: Sequence[Stall]
+) -> str:
     rows = [
         *_commands(books), *_verdicts(violations), *_times(books), *_stalled(faults),
-        *_memory(books),
+        *_poisoned(found), *_memory(books),
     ]  # fmt: skip
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
@@ -134,6 +138,14 @@ def _stalled(faults: Sequence[Felt]) -> Iterator[tuple[str, str]]:
                     f" of {len(alone)} that stand alone"
                 ),
             )
+
+
+def _poisoned(found: Sequence[Stall]) -> Iterator[tuple[str, str]]:
+    """Those in which poison waited: its tries, mostly, and now and then a fault as well."""
+    poisoned = [one.seconds for one in found if one.poisoned]
+    if poisoned:
+        times = f"median {statistics.median(poisoned):.2f} s, worst {max(poisoned):.2f} s"
+        yield "stall with poison in it", f"{times} of {len(poisoned):,}, laid to no fault"
 
 
 def _memory(books: Books) -> Iterator[tuple[str, str]]:

@@ -10,15 +10,17 @@ import pytest
 
 from torture import planning
 from torture.books import Books, gather
-from torture.history import Accepted, Down, Entry, Fault, Memory, Phase, Sent, Told
+from torture.history import Accepted, Down, Entry, Fault, Kind, Memory, Phase, Sent, Told
 from torture.measuring import felt, from_accepted_to_told, latency, slopes, stalls
 from torture.planning import Commands, faults
 
 
-def command(key: str, *, sent: float, accepted: float, told: float | None) -> list[Entry]:
+def command(
+    key: str, *, sent: float, accepted: float, told: float | None, kind: Kind = "link"
+) -> list[Entry]:
     """One command, all of them in partition 3."""
     entries: list[Entry] = [
-        Sent(t=sent, owner=0, key=key, number=1, kind="link", way="batch"),
+        Sent(t=sent, owner=0, key=key, number=1, kind=kind, way="batch"),
         Accepted(t=accepted, key=key, number=1, id=key, partition=3),
     ]
     if told is not None:
@@ -84,6 +86,19 @@ def test_a_fault_is_felt_until_the_next_one() -> None:
     first, second = felt(found, stalls(found))
     assert (first.in_flight, first.stall, first.overlapping) == (2, 3.5, False)
     assert (second.in_flight, second.stall, second.overlapping) == (1, 1.0, False)
+
+
+def test_what_poison_holds_up_is_not_laid_to_a_fault() -> None:
+    """Its tries take their time with no fault at all; what waits behind it is no matter either."""
+    found = books(
+        *command("a", sent=9, accepted=10.0, told=10.1),
+        *command("b", sent=12, accepted=12.0, told=12.8, kind="explode"),
+        *command("c", sent=12.1, accepted=12.1, told=12.9),
+        Fault(t=10.05, until=10.05, kind="leave", whom="reactor-1"),
+    )
+    assert [one.poisoned for one in stalls(found)] == [False, True, False]
+    (only,) = felt(found, stalls(found))
+    assert only.stall == pytest.approx(0.1)
 
 
 def test_faults_that_are_close_overlap() -> None:
