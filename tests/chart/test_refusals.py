@@ -38,6 +38,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"telemetry": {"otlp": {"protocol": "http/json"}}}, r"protocol"),
     ({"telemetry": {"samplerArg": "2"}}, r"samplerArg"),
     ({"monitoring": {"podMonitor": {"interval": "30"}}}, r"interval"),
+    (
+        {"monitoring": {"podMonitor": {"interval": "10s", "scrapeTimeout": "1m"}}},
+        r"scrapeTimeout \(1m\) is longer than interval \(10s\)",
+    ),
     ({"partitions": 0}, r"partitions"),
     ({"api": {"replicaz": 2}}, r"replicaz"),
     ({"nats": {"image": {"version": "2"}}}, r"version"),

@@ -318,6 +318,16 @@ async def test_what_a_client_says_beside_its_trace_is_not_taken_over(
     assert "planted" not in str(spans)
 
 
+async def test_two_parents_are_none(me: httpx.AsyncClient, system: System) -> None:
+    """Which of them began the trace? So it begins here, as with one that is malformed."""
+    two = [traceparent(), traceparent()]
+    headers = [("Prefer", "wait=15"), *(("traceparent", one) for one in two)]
+    outcome = (await me.post(ADD, json=adding(), headers=headers)).json()
+    assert outcome["trace_id"] not in [one[3:35] for one in two]
+    spans = await system.collector.shaped(outcome["trace_id"], WAY)
+    assert spans[0].parent_id == ""
+
+
 async def test_no_name_holds_an_id(me: httpx.AsyncClient, system: System) -> None:
     """All names there are, of everything that happened here, are templates."""
     answer = await me.post(ADD, json=adding(), headers={"Prefer": "wait=15"})

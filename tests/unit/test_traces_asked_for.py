@@ -15,9 +15,10 @@ from opentelemetry import trace
 
 from homing import tracing
 from homing.errors import SettingsError
+from homing.identity import traced
 from homing.tracing.beginning import recorded
 from homing.tracing.exporting import exporting
-from homing.tracing.requests import submits
+from homing.tracing.requests import served, submits
 from homing.tracing.settings import Tracing, read
 from homing_web.forwarding import request_headers
 from support.waiting import until
@@ -300,3 +301,44 @@ async def test_what_begins_beside_a_trace_is_recorded_if_that_is(
     async with exporting(asked._replace(sampler="always_on")):
         assert tracing.wanted(UNSAMPLED)
         assert tracing.start("process", UNSAMPLED).is_recording()
+
+
+async def test_what_the_ratio_does_not_want_is_not_begun(broken: Broken, asked: Tracing) -> None:
+    """A quarter is begun, with ids that others who sample a quarter by the id want as well."""
+    broken.status = 200
+    async with exporting(asked._replace(sampler="parentbased_traceidratio", ratio=0.25)):
+        spans = [tracing.start("POST /api/commands", "") for _ in range(4000)]
+        assert not tracing.start("write", UNSAMPLED).is_recording()
+        assert tracing.start("write", SAMPLED).is_recording()
+        malformed = [tracing.start("write", "00-xyz") for _ in range(200)]
+    begun = [one for one in spans if one is not trace.INVALID_SPAN]
+    assert all(one.is_recording() for one in begun)
+    assert 860 < len(begun) < 1140  # five times its deviation
+    lower = [one.get_span_context().trace_id & (1 << 64) - 1 for one in begun]
+    assert max(lower) < 1 << 62
+    assert len({one.get_span_context().trace_id for one in begun}) == len(begun)
+    assert {one.is_recording() for one in malformed} == {True, False}
+
+
+async def test_a_request_that_is_not_recorded_says_so_to_whoever_it_is_passed_on_to(
+    broken: Broken, asked: Tracing
+) -> None:
+    """Else the next process would draw once more, and record what begins in its midst."""
+    broken.status = 200
+    passed_on: list[str] = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        passed_on.extend(
+            value.decode() for name, value in scope["headers"] if name == b"traceparent"
+        )
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/commands", "scheme": "http",
+        "headers": [(b"traceparent", b"00-xyz"), (b"host", b"here")],
+    }  # fmt: skip
+    async with exporting(asked._replace(sampler="parentbased_traceidratio", ratio=0.0)):
+        await served(app)(scope, None, None)
+    (said,) = passed_on
+    known = traced(said)
+    assert known is not None
+    assert not known.sampled

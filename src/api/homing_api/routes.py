@@ -141,7 +141,7 @@ def _commands(app: Quart, parts: Parts) -> None:
 def _batches(app: Quart, parts: Parts) -> None:
     @app.post("/api/commands")
     async def submit_batch() -> Response:
-        spans.of_request(request.headers.get("traceparent"))
+        spans.of_request(_traceparent())
         body = await _body(parts.settings.batch_max_bytes)
         media_type = check_media_type(request.headers.get("Content-Type", ""), JSON, NDJSON)
         items = split(media_type, body)
@@ -208,7 +208,7 @@ def answer_errors(app: Quart) -> None:
 
 
 async def _submitted(parts: Parts, command_type: str) -> tuple[Answer, Session]:
-    spans.of_request(request.headers.get("traceparent"))
+    spans.of_request(_traceparent())
     body = await _body(parts.settings.body_max_bytes)
     started = time.monotonic()
     content_type = request.headers.get("Content-Type", "")
@@ -235,10 +235,15 @@ async def _body(most: int) -> bytes:
 def _asked(settings: ApiSettings) -> Asked:
     return Asked(
         idempotency_key=idempotency_key(_once("Idempotency-Key")),
-        traceparent=request.headers.get("traceparent"),
+        traceparent=_traceparent(),
         delay_seconds=_delay() if settings.demo == "on" else 0.0,
         expires=expires_at(_once(HEADER), now(), timedelta(days=settings.command_retention_days)),
     )
+
+
+def _traceparent() -> str | None:
+    """The sender's; two of them are malformed, as one with a comma in it is (W3C Trace Context)."""
+    return ",".join(request.headers.getlist("traceparent")) or None
 
 
 def _once(name: str) -> str | None:

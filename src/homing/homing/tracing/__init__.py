@@ -9,6 +9,7 @@ and `tracestate` would be stored with every command for vendors that are not ask
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -35,15 +36,18 @@ _NOTHING = nullcontext()
 _SAMPLED_ENDS = frozenset("13579bdf")
 _tracer: Tracer | None = None
 _every = False
+_odds = 1.0
 
 
-def use(tracer: Tracer | None, *, every: bool = False) -> None:
+def use(tracer: Tracer | None, *, every: bool = False, odds: float = 1.0) -> None:
     """Record with this tracer from now on, or nothing (None).
 
     `every`: the sampler does not care whether the trace is sampled where it came from.
+    `odds`: the share (0 to 1) of the traces that begin here which the SDK is asked for at all.
+    Mostly the sampler would say no, and by then the SDK has made its ids and objects.
     """
-    global _tracer, _every  # one per process
-    _tracer, _every = tracer, every
+    global _tracer, _every, _odds  # one per process
+    _tracer, _every, _odds = tracer, every, odds
 
 
 def active() -> bool:
@@ -97,6 +101,8 @@ def start(
         return trace.INVALID_SPAN
     linked = [Link(_context(known)) for one in links if (known := traced(one))]
     known = traced(parent)
+    if known is None and not linked and random.random() >= _odds:  # noqa: S311  # no secret
+        return trace.INVALID_SPAN
     context = _NOWHERE
     if known is not None:
         context = trace.set_span_in_context(NonRecordingSpan(_context(known)), _NOWHERE)

@@ -27,7 +27,7 @@ from opentelemetry.sdk.trace.export import (
 
 from homing import tracing
 from homing.log import get
-from homing.tracing.sampling import sampler
+from homing.tracing.sampling import ids, odds, sampler
 from homing.tracing.settings import Tracing
 
 log = get(__name__)
@@ -39,7 +39,8 @@ SAID_MAX = 300
 async def exporting(asked: Tracing) -> AsyncIterator[None]:
     """Record and export while the block runs."""
     provider = _provider(asked)
-    tracing.use(provider.get_tracer("homing", version("homing")), every=not asked.parent_based)
+    tracer = provider.get_tracer("homing", version("homing"))
+    tracing.use(tracer, every=not asked.parent_based, odds=odds(asked))
     try:
         yield
     finally:
@@ -56,7 +57,9 @@ def _provider(asked: Tracing) -> TracerProvider:
         }
     )
     # What is left at the end is sent by us, who know for how long; the SDK would wait for minutes.
-    provider = TracerProvider(sampler(asked), resource, shutdown_on_exit=False)
+    provider = TracerProvider(
+        sampler(asked), resource, shutdown_on_exit=False, id_generator=ids(asked)
+    )
     for name in asked.exporters:
         provider.add_span_processor(BatchSpanProcessor(_Watched(_exporter(name, asked.protocol))))
     return provider

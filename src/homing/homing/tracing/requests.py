@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from homing import tracing
+from homing.identity import traceparent
 
 COMMANDS = "/api/commands"
 HEADER = b"traceparent"
@@ -62,7 +64,7 @@ class _Exchange:
         self._span = _started(scope, template)
         headers = scope["headers"]
         if self._span is not None:
-            mine = (HEADER, tracing.traceparent_of(self._span).encode())
+            mine = (HEADER, _named(self._span).encode())
             headers = [mine, *(one for one in headers if one[0] != HEADER)]
         self._scope = {**scope, "headers": headers, TOLD: self._told}
 
@@ -112,6 +114,11 @@ def writing(parent: str, over: str, request: Span | None = None) -> Span:
     return span
 
 
+def _named(span: Span) -> str:
+    """The traceparent of a request's span; that of a trace of nobody, if it was not begun."""
+    return tracing.traceparent_of(span) if span is not trace.INVALID_SPAN else traceparent()
+
+
 def _started(scope: Any, template: str) -> Span | None:
     """The span of a request; None if its trace is not sampled and that counts."""
     parent = b",".join(value for name, value in scope["headers"] if name == HEADER).decode(
@@ -119,15 +126,15 @@ def _started(scope: Any, template: str) -> Span | None:
     )
     if tracing.declined(parent):
         return None
-    return tracing.start(
-        f"{scope['method']} {template}",
-        parent,
-        SpanKind.SERVER,
-        {
-            "http.request.method": scope["method"],
-            "http.route": template,
-            "url.path": scope["path"][:PATH_MAX],
-            "url.scheme": scope["scheme"],
-            "network.protocol.version": scope.get("http_version", ""),
-        },
-    )
+    span = tracing.start(f"{scope['method']} {template}", parent, SpanKind.SERVER)
+    if span.is_recording():
+        span.set_attributes(
+            {
+                "http.request.method": scope["method"],
+                "http.route": template,
+                "url.path": scope["path"][:PATH_MAX],
+                "url.scheme": scope["scheme"],
+                "network.protocol.version": scope.get("http_version", ""),
+            }
+        )
+    return span

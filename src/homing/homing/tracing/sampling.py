@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
@@ -31,6 +33,33 @@ def sampler(asked: Tracing) -> Sampler:
     """The sampler that the settings name."""
     root = _ROOTS[asked.sampler.removeprefix("parentbased_")](asked.ratio)
     return Beside(ParentBased(root) if asked.parent_based else root)
+
+
+def odds(asked: Tracing) -> float:
+    """The share of the traces beginning here that may be sampled; the rest need not be begun."""
+    if asked.sampler == "parentbased_always_off":
+        return 0.0
+    return asked.ratio if asked.sampler == "parentbased_traceidratio" else 1.0
+
+
+def ids(asked: Tracing) -> IdGenerator:
+    """Who makes the ids of traces and spans."""
+    return Won(asked.ratio) if odds(asked) < 1 else RandomIdGenerator()
+
+
+class Won(RandomIdGenerator):
+    """Draws the trace's id among those that the ratio samples: the odds were drawn before.
+
+    So ids of sampled traces are what they would be if each id had been drawn first and looked at
+    then, and other services that sample by the same ratio and the id agree.
+    """
+
+    def __init__(self, ratio: float) -> None:
+        self._most = max(1, TraceIdRatioBased.get_bound_for_rate(ratio) - 1)
+
+    def generate_trace_id(self) -> int:
+        """128 bits, of which the sampler looks at the lower 64."""
+        return random.getrandbits(64) << 64 | random.randint(1, self._most)  # noqa: S311  # no secret
 
 
 class Beside(Sampler):
