@@ -1,15 +1,17 @@
 """What telemetry costs: commands through the whole loop, with it and without it, in the same run.
 
 `make bench-telemetry` keeps two equal systems, each an API, a reactor, NATS and Postgres, and loads
-them in turn, in short slices, so that both see the same machine. One is as it comes, with metrics
+them in turn, in short slices, so that both see the same machine; and does so several times, as
+two equal processes differ by some percent in how they happen to lie in memory. One is as it comes,
+with metrics
 that are scraped and traces sampled at 1 % and exported to a collector. In the other no traces are
 asked for, and all metrics are replaced by objects that do nothing, which production cannot do.
 Each of the clients has one command in flight, and waits for its outcome in the response.
 
 With `--only nothing` both are off: what is printed then is the error of the measurement.
 
-Beside the rate stands the CPU time that API and reactor took per command: it says the same, and
-hardly minds what else the machine does.
+Beside the rate stands the CPU time that API and reactor took per command, exports and scrapes
+included: it says the same, and hardly minds what else the machine does.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 import httpx
@@ -37,7 +40,9 @@ from support.waiting import until
 PARTITIONS = 64
 PROTOCOLS = ("http/protobuf", "grpc")
 """The first is the default of the processes and of the chart."""
-SCRAPE_SECONDS = 5.0
+SCRAPE_SECONDS = 15.0
+EXPORT_SECONDS = 5.0
+"""As the SDK does by itself."""
 LOSS_MAX = 0.10
 SILENCE = """
 import homing.telemetry
@@ -95,31 +100,56 @@ class Connection:
         return done
 
 
-class System:
-    """An API and a reactor, and what was measured of them."""
+@dataclass
+class Measured:
+    """What was measured with telemetry, or without."""
 
-    def __init__(self, name: str, processes: list[Process], connections: list[Connection]) -> None:
-        self.name = name
-        self.rates: list[float] = []
-        self.cpu_ms: list[float] = []
-        """Per command."""
-        self._processes, self._connections = processes, connections
-
-    async def slice(self, seconds: float) -> None:
-        """Load it for so long."""
-        began, spent = time.monotonic(), self._cpu_seconds()
-        scraping = asyncio.create_task(self._scrape())
-        done = sum(await asyncio.gather(*(one.run(began + seconds) for one in self._connections)))
-        self.rates.append(done / (time.monotonic() - began))
-        self.cpu_ms.append((self._cpu_seconds() - spent) * 1000 / done)
-        scraping.cancel()
+    name: str
+    rates: list[float] = field(default_factory=list)
+    """Commands a second, by slice."""
+    cpu_ms: list[float] = field(default_factory=list)
+    """Per command, by round."""
+    seconds: list[float] = field(default_factory=list)
+    """Of each command."""
 
     def line(self) -> str:
-        """What was measured."""
-        times = sorted(one for each in self._connections for one in each.seconds)
+        """All of it."""
+        times = sorted(self.seconds)
         p50, p99 = (times[int(len(times) * part)] * 1000 for part in (0.5, 0.99))
         rate, cpu = statistics.median(self.rates), statistics.median(self.cpu_ms)
         return f"{self.name:<10} {rate:10.0f} {cpu:8.3f} {p50:8.1f} {p99:8.1f}"
+
+
+class System:
+    """An API and a reactor under load."""
+
+    def __init__(self, processes: list[Process], connections: list[Connection]) -> None:
+        self._processes, self._connections = processes, connections
+        self._spent, self._done = 0.0, 0
+
+    async def warm(self, seconds: float) -> None:
+        """Pools, plans, code."""
+        await self._load(seconds)
+        self._spent, self._done = self._cpu_seconds(), 0
+        for one in self._connections:
+            one.seconds.clear()
+
+    async def slice(self, seconds: float, measured: Measured) -> None:
+        """Load it for so long."""
+        measured.rates.append(await self._load(seconds))
+
+    def count(self, measured: Measured) -> None:
+        """What it took since it was warm."""
+        measured.cpu_ms.append((self._cpu_seconds() - self._spent) * 1000 / self._done)
+        measured.seconds += [one for each in self._connections for one in each.seconds]
+
+    async def _load(self, seconds: float) -> float:
+        began = time.monotonic()
+        scraping = asyncio.create_task(self._scrape())
+        done = sum(await asyncio.gather(*(one.run(began + seconds) for one in self._connections)))
+        scraping.cancel()
+        self._done += done
+        return done / (time.monotonic() - began)
 
     def _cpu_seconds(self) -> float:
         times = [psutil.Process(one.pid).cpu_times() for one in self._processes]
@@ -135,7 +165,7 @@ class System:
 
 @asynccontextmanager
 async def system(
-    name: str, kind: type[Process], clients: int, environ: dict[str, str]
+    kind: type[Process], clients: int, environ: dict[str, str]
 ) -> AsyncIterator[System]:
     """One of the two, with servers of its own."""
     async with running_servers() as servers, fresh_place(servers, PARTITIONS) as place:
@@ -146,7 +176,7 @@ async def system(
             await _held(place)
             cookie = await _cookie(processes[0])
             connections = [Connection(processes[0], cookie) for _ in range(clients)]
-            yield System(name, processes, connections)
+            yield System(processes, connections)
         finally:
             for process in processes:
                 await process.end()
@@ -170,16 +200,28 @@ def asked(collector: Collector, protocol: str, ratio: float) -> dict[str, str]:
     """Traces as they are meant to be run."""
     return {
         **collector.environ(protocol),
-        "OTEL_BSP_SCHEDULE_DELAY": "5000",
+        "OTEL_BSP_SCHEDULE_DELAY": str(int(EXPORT_SECONDS * 1000)),
         "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
         "OTEL_TRACES_SAMPLER_ARG": str(ratio),
     }
 
 
+async def round_of(both: list[tuple[System, Measured]], slices: int, seconds: float) -> None:
+    """Load two fresh systems in turn."""
+    for one, _ in both:
+        await one.warm(seconds)
+    for number in range(slices):
+        for one, measured in both if number % 2 else reversed(both):
+            await one.slice(seconds, measured)
+    await asyncio.sleep(EXPORT_SECONDS)  # the last one
+    for one, measured in both:
+        one.count(measured)
+
+
 async def main() -> int:
     """Measure and print; 1 if it costs too much."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("clients", 64), ("slices", 12)):
+    for name, default in (("clients", 64), ("rounds", 4), ("slices", 6)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each slice")
     parser.add_argument("--ratio", type=float, default=0.01, help="of the traces")
@@ -188,21 +230,17 @@ async def main() -> int:
     options = parser.parse_args()
     quiet = structlog.make_filtering_bound_logger(logging.WARNING)
     structlog.configure(wrapper_class=quiet)
-    async with AsyncExitStack() as stack:
-        collector = stack.enter_context(collecting())
-        off = await stack.enter_async_context(system("off", Silent, options.clients, {}))
+    off, on = Measured("off"), Measured("on")
+    with collecting() as collector:
         kind = Silent if options.only in ("traces", "nothing") else Process
         traced = options.only in (None, "traces")
         environ = asked(collector, options.protocol, options.ratio) if traced else {}
-        on = await stack.enter_async_context(system("on", kind, options.clients, environ))
-        for one in (off, on):  # warm: pools, plans, code
-            await one.slice(options.seconds)
-            one.rates.clear()
-            one.cpu_ms.clear()
-        for number in range(options.slices):
-            for one in (off, on) if number % 2 else (on, off):
-                await one.slice(options.seconds)
-        await asyncio.sleep(6)  # the last export
+        for _ in range(options.rounds):
+            async with (
+                system(Silent, options.clients, {}) as without,
+                system(kind, options.clients, environ) as with_it,
+            ):
+                await round_of([(without, off), (with_it, on)], options.slices, options.seconds)
         print(f"{'telemetry':<10} {'commands/s':>10} {'CPU ms':>8} {'p50 ms':>8} {'p99 ms':>8}")
         print(off.line(), on.line(), f"{len(collector.spans)} spans exported", sep="\n")
     rates = [mine / theirs for mine, theirs in zip(on.rates, off.rates, strict=True)]

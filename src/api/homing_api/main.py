@@ -217,7 +217,7 @@ async def _serve(
         serving = group.create_task(
             serve(served(app), config.bind, config.port, closed, lifecycle.stopping)
         )
-        lifecycle.started.set()
+        lifecycle.begin()
         log.info("api.started", port=config.port, domains=sorted(domains.domains))
         await lifecycle.stopping.wait()
         await linger(streams.drain(config.drain_seconds), config.drain_seconds)

@@ -186,7 +186,7 @@ async def _react(
     await watch_members(broker, membership.look)
     async with asyncio.TaskGroup() as group:
         pulse = group.create_task(broker.pulse(lifecycle.fail))
-        lifecycle.started.set()
+        lifecycle.begin()
         log.info("reactor.started", instance=instance, domains=sorted(domains.domains))
         laning = group.create_task(lanes.run(lifecycle.stopping))
         retaining = group.create_task(keeping.run())
