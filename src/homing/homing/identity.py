@@ -7,6 +7,7 @@ again, for as long as its outcome is kept.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from base64 import urlsafe_b64encode
@@ -92,6 +93,7 @@ class Traced(NamedTuple):
         return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
 
 
+@functools.lru_cache(maxsize=1024)
 def traced(parent: str) -> Traced | None:
     """What a traceparent names, of a version that is not known yet as well; None if it is none."""
     match = _TRACEPARENT.fullmatch(parent)

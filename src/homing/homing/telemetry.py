@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics import MetricWrapperBase
 
 from homing.identity import traced
 from homing.tracing import current_exemplar
@@ -35,6 +36,32 @@ Labels = Mapping[str, Sequence[str]]
 """Names, and the values that each can have (`ANY`: see there)."""
 Value = tuple[tuple[str, ...], float]
 """The labels' values, in their order, and the number."""
+
+
+class _Remembering(MetricWrapperBase):
+    """A metric that finds the series of given labels again without a lock and checks.
+
+    Every command asks for a dozen of them, and they are few and stay.
+    """
+
+    def __init__(self, *said: Any, **named: Any) -> None:
+        self._known: dict[tuple[str, ...], Self] = {}
+        super().__init__(*said, **named)
+
+    def labels(self, *values: str) -> Self:  # type: ignore[override]  # by position, as all here do
+        """The series with these labels' values, in their order."""
+        child = self._known.get(values)
+        if child is None:
+            child = self._known[values] = super().labels(*values)
+        return child
+
+
+class _Counter(_Remembering, Counter):
+    """Counts."""
+
+
+class _Histogram(_Remembering, Histogram):
+    """Counts by size."""
 
 
 class Scraped:
@@ -82,7 +109,7 @@ _NONE: Labels = {}
 
 
 def _counter(of: tuple[str, ...], name: str, meaning: str, labels: Labels = _NONE) -> Counter:
-    counter = Counter(name, meaning, list(labels))
+    counter = _Counter(name, meaning, list(labels))
     CATALOGUE[name] = Entry(name, "counter", meaning, labels, of, counter)
     return counter
 
@@ -106,7 +133,7 @@ def _histogram(
     labels: Labels = _NONE,
     buckets: Sequence[float] = _SECONDS,
 ) -> Histogram:
-    histogram = Histogram(name, meaning, list(labels), buckets=buckets)
+    histogram = _Histogram(name, meaning, list(labels), buckets=buckets)
     CATALOGUE[name] = Entry(name, "histogram", meaning, labels, of, histogram)
     return histogram
 
