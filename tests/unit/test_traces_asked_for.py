@@ -337,7 +337,7 @@ async def test_a_request_that_is_not_recorded_says_so_to_whoever_it_is_passed_on
         "headers": [(b"traceparent", b"00-xyz"), (b"host", b"here")],
     }  # fmt: skip
     async with exporting(asked._replace(sampler="parentbased_traceidratio", ratio=0.0)):
-        await served(app)(scope, None, None)
+        await served(app, passes_on=True)(scope, None, None)
     (said,) = passed_on
     known = traced(said)
     assert known is not None

@@ -65,7 +65,7 @@ async def _serve(settings: WebSettings, lifecycle: Lifecycle, proxies: Proxies) 
     probes = internal_app(lifecycle, Scrape("web", lifecycle), beside=operators)
     async with asyncio.TaskGroup() as parts:
         parts.create_task(
-            serve(served(page), settings.bind, settings.port, stop, lifecycle.stopping)
+            serve(served(page, passes_on=True), settings.bind, settings.port, stop, lifecycle.stopping)
         )
         parts.create_task(serve(probes, settings.bind, settings.internal_port, stop))
         lifecycle.begin()

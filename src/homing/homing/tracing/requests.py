@@ -34,8 +34,12 @@ def submits(method: str, path: str) -> str | None:
     return f"{COMMANDS}/{{type}}" if command_type != path and "/" not in command_type else None
 
 
-def served(app: Any, route: Route = submits) -> Any:
-    """`app`, traced; `app` itself if no traces are asked for."""
+def served(app: Any, route: Route = submits, *, passes_on: bool = False) -> Any:
+    """`app`, traced; `app` itself if no traces are asked for.
+
+    `passes_on`: it sends the request to another process, which must not draw once more whether a
+    trace begins there; so a request that is not recorded names a trace as well, of nobody.
+    """
     if not tracing.active():
         return app
 
@@ -44,7 +48,7 @@ def served(app: Any, route: Route = submits) -> Any:
         if template is None:
             await app(scope, receive, send)
         else:
-            await _Exchange(scope, template).run(app, receive, send)
+            await _Exchange(scope, template, passes_on).run(app, receive, send)
 
     return wrapped
 
@@ -58,15 +62,15 @@ def tells(scope: Any, traceparent: str) -> None:
 class _Exchange:
     """One request and its response."""
 
-    def __init__(self, scope: Any, template: str) -> None:
+    def __init__(self, scope: Any, template: str, passes_on: bool) -> None:
         self._told: list[str] = []
         self._writing: list[Span] = []
         self._span = _started(scope, template)
-        headers = scope["headers"]
-        if self._span is not None:
+        self._scope = {**scope, TOLD: self._told}
+        if self._span is not None and (passes_on or self._span is not trace.INVALID_SPAN):
             mine = (HEADER, _named(self._span).encode())
-            headers = [mine, *(one for one in headers if one[0] != HEADER)]
-        self._scope = {**scope, "headers": headers, TOLD: self._told}
+            others = [one for one in scope["headers"] if one[0] != HEADER]
+            self._scope["headers"] = [mine, *others]
 
     async def run(self, app: Any, receive: Any, send: Any) -> None:
         """Let `app` answer."""
