@@ -63,10 +63,9 @@ async def _serve(settings: WebSettings, lifecycle: Lifecycle, proxies: Proxies) 
     page = build(read_assets(), proxies.public)
     operators = build_operators(read_operator_assets(), proxies.operators, settings.operator_hosts)
     probes = internal_app(lifecycle, Scrape("web", lifecycle), beside=operators)
+    traced = served(page, passes_on=True)
     async with asyncio.TaskGroup() as parts:
-        parts.create_task(
-            serve(served(page, passes_on=True), settings.bind, settings.port, stop, lifecycle.stopping)
-        )
+        parts.create_task(serve(traced, settings.bind, settings.port, stop, lifecycle.stopping))
         parts.create_task(serve(probes, settings.bind, settings.internal_port, stop))
         lifecycle.begin()
         log.info("web.started", port=settings.port, api=urlsplit(settings.api_url).hostname)
