@@ -3,10 +3,9 @@
 `make bench-telemetry` keeps two equal systems, each an API, a reactor, NATS and Postgres, and loads
 them in turn, in short slices, so that both see the same machine; and does so several times, as
 two equal processes differ by some percent in how they happen to lie in memory. One is as it comes,
-with metrics
-that are scraped and traces sampled at 1 % and exported to a collector. In the other no traces are
-asked for, and all metrics are replaced by objects that do nothing, which production cannot do.
-Each of the clients has one command in flight, and waits for its outcome in the response.
+with metrics that are scraped and traces sampled at 1 % and exported to a collector. In the other no
+traces are asked for, and all metrics are replaced by objects that do nothing, which production
+cannot do. Each of the clients has one command in flight, and waits for its outcome in the response.
 
 With `--only nothing` both are off: what is printed then is the error of the measurement.
 

@@ -93,7 +93,7 @@ class Traced(NamedTuple):
         return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=256)  # asked some times in a row; what is kept may be a hostile 16 KiB
 def traced(parent: str) -> Traced | None:
     """What a traceparent names, of a version that is not known yet as well; None if it is none."""
     match = _TRACEPARENT.fullmatch(parent)
