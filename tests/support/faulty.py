@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta, tzinfo
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from asyncpg.transaction import Transaction
 from nats.aio.client import Client
@@ -120,6 +120,17 @@ def routed(deliver: Method) -> Method:
         deliver(hub, stored)
         if waited_for and armed():
             die()
+
+    return dying
+
+
+def written(passing: Method) -> Method:
+    """Die when an outcome is about to be written to a stream: live, or to one that resumes."""
+
+    def dying(stream: Stream, data: bytes) -> bytes:
+        if b"event: outcome" in data and armed():
+            die()
+        return cast("bytes", passing(stream, data))
 
     return dying
 
@@ -311,7 +322,7 @@ API_CRASHES: dict[str, Install] = {
     "accepting": after(Submitter, "submit", lambda submitted: submitted.outcome is None),
     "answering": after(Submitter, "submit", lambda submitted: submitted.outcome is not None),
     "routed": replacing(Hub, "deliver", routed),
-    "writing": after(Stream, "next", lambda frame: b"event: outcome" in (frame or b"")),
+    "writing": replacing(Stream, "passing", written),
 }
 FREEZES: dict[str, Install] = {
     "frozen-delivered": before(Lane, "_round", freeze),
