@@ -19,6 +19,8 @@ from homing.errors import HomingError
 from torture import history
 from torture.books import gather
 from torture.checking import check
+from torture.limits import beyond
+from torture.measuring import measure
 from torture.options import Options
 from torture.report import report
 from torture.run import run
@@ -71,8 +73,9 @@ def torture(
 def verdict(folder: Path) -> int:
     """Judge a history and print the report, which is kept beside it; the exit code."""
     books = gather(history.read(folder / "history.jsonl"))
-    violations = check(books)
-    text = report(books, violations)
+    measured = measure(books)
+    violations = [*check(books), *beyond(measured, books.lease)]
+    text = report(books, measured, violations)
     (folder / "report.txt").write_text(text + "\n", "utf-8")
     (folder / "violations.txt").write_text(
         "".join(f"{one.kind}\t{one.at}\t{one.what}\n" for one in violations), "utf-8"

@@ -10,6 +10,7 @@ from typing import Any
 from torture.history import (
     Accepted,
     Asked,
+    Begun,
     Down,
     Fault,
     Final,
@@ -63,6 +64,8 @@ class Books:
     lags: list[Lag] = field(default_factory=list)
     finals: list[Final] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
+    begun: list[Begun] = field(default_factory=list)
+    """One, at the beginning."""
 
     def by_key(self) -> dict[str, list[Command]]:
         """The commands of each key, in their sender's order."""
@@ -70,6 +73,11 @@ class Books:
         for command in self.commands.values():
             keys[command.sent.key].append(command)
         return keys
+
+    @property
+    def lease(self) -> float:
+        """Seconds, of the reactors."""
+        return self.begun[0].lease if self.begun else 3.0
 
     def phase(self, name: str) -> float | None:
         """When it began."""
@@ -84,7 +92,7 @@ def gather(entries: Iterable[Any]) -> Books:
     lists: dict[type[Any], list[Any]] = {
         Told: told, Fault: books.faults, Down: books.downs, Memory: books.memory,
         Read: books.reads, Refused: books.refused, Trouble: books.troubles, Reset: books.resets,
-        Lag: books.lags, Final: books.finals, Phase: books.phases,
+        Lag: books.lags, Final: books.finals, Begun: books.begun, Phase: books.phases,
     }  # fmt: skip
     for entry in entries:
         match entry:

@@ -29,6 +29,8 @@ KINDS = {
     "stranger": "told of what one never sent",
     "stale read": "the read model did not have what was told",
     "refused": "an answer that the interface does not know",
+    "stalled": "a partition stood still for longer than promised",
+    "growing": "a process that takes more and more memory",
 }
 
 

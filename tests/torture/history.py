@@ -146,6 +146,13 @@ class Final(Entry, frozen=True, tag="final"):
     row: msgspec.Raw
 
 
+class Begun(Entry, frozen=True, tag="begun"):
+    """What the run was made with, as far as the judgement depends on it."""
+
+    lease: float
+    """Seconds, of the reactors."""
+
+
 class Phase(Entry, frozen=True, tag="phase"):
     """A part of the run begins."""
 
@@ -155,7 +162,7 @@ class Phase(Entry, frozen=True, tag="phase"):
 
 AnyEntry = (
     Sent | Accepted | Told | Repeated | Asked | Read | Refused | Trouble | Reset | Fault | Down
-    | Memory | Lag | Final | Phase
+    | Memory | Lag | Final | Begun | Phase
 )  # fmt: skip
 _decoder: msgspec.json.Decoder[AnyEntry] = msgspec.json.Decoder(AnyEntry)
 

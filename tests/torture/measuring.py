@@ -3,8 +3,7 @@
 The stall of a partition is the time in which commands of it were accepted and unanswered and none
 of them was told; what of it NATS or Postgres was not there for does not count. It is found from the
 clients' log alone, and so includes the client's own slowness. A poison command holds up its own
-partition for its tries, whatever else is done to the system: a stall in which one was waiting is
-not laid to a fault, and the longest such stall is told by itself.
+partition for its tries, with no fault at all: a stall has a second figure without them.
 """
 
 from __future__ import annotations
@@ -20,6 +19,9 @@ from torture.history import POISON, Down, Fault, Memory
 
 APART_SECONDS = 10.0
 """Faults that are closer than this overlap: their stalls cannot be told apart."""
+POISON_SECONDS = 0.4
+"""For which the tries of one poison command hold up its partition, with nothing done to the system:
+0.35 s at most in 270 of them."""
 WARM_SECONDS = 120.0
 LEAST_SECONDS = 60.0
 """Of a process's life beyond the warm time, for its slope to mean something."""
@@ -44,8 +46,8 @@ class Stall(NamedTuple):
     end: float
     seconds: float
     """Without the time in which a server was down."""
-    poisoned: bool = False
-    """Whether a poison command was among those that waited."""
+    own: float
+    """Of them, those that the tries of poison do not explain."""
 
 
 class Felt(NamedTuple):
@@ -56,8 +58,9 @@ class Felt(NamedTuple):
     """Commands that were sent and not told while it lasted; with none it does not count."""
     overlapping: bool
     stall: float
-    """The longest one of any partition from the fault to its end and 10 s more, or the next one;
-    of those that no poison was in."""
+    """The longest one of any partition from the fault to its end and 10 s more, or the next one."""
+    own: float
+    """The same, without the tries of poison."""
 
 
 class Latency(NamedTuple):
@@ -110,24 +113,28 @@ def stalls(books: Books) -> list[Stall]:
         steps[command.accepted.partition] += [(accepted, 1), (max(accepted, told), -1)]
         if command.sent.kind in POISON:
             poison[command.accepted.partition].append((accepted, told))
-    return [
-        stall._replace(
-            poisoned=any(
-                since < stall.end and until > stall.start for since, until in poison[partition]
-            )
-        )
-        for partition, moves in steps.items()
-        for stall in _stalls(partition, moves, books)
-    ]
+    found = []
+    for partition, moves in steps.items():
+        for since, until in _standing(moves):
+            seconds = until - since - _down(books.downs, since, until)
+            own = max(0.0, seconds - _tries(poison[partition], since, until))
+            found.append(Stall(partition, since, until, seconds, own))
+    return found
 
 
-def _stalls(partition: int, moves: list[tuple[float, int]], books: Books) -> Iterable[Stall]:
+def _tries(poison: Sequence[tuple[float, float]], start: float, end: float) -> float:
+    """How long the tries of poison may have taken in a time: none before it was accepted."""
+    here = [since for since, until in poison if since < end and until > start]
+    return min(POISON_SECONDS * len(here), end - max(start, min(here))) if here else 0.0
+
+
+def _standing(moves: list[tuple[float, int]]) -> Iterable[tuple[float, float]]:
     open_commands, since = 0, 0.0
     for at, change in sorted(moves, key=lambda move: (move[0], -move[1])):
         if change > 0:
             since = at if open_commands == 0 else since
         elif at > since:
-            yield Stall(partition, since, at, at - since - _down(books.downs, since, at))
+            yield since, at
             since = at
         open_commands += change
 
@@ -152,15 +159,11 @@ def felt(books: Books, all_stalls: Sequence[Stall]) -> list[Felt]:
         after = faults[index + 1].t if index + 1 < len(faults) else float("inf")
         until = min(fault.until + APART_SECONDS, max(after, fault.until))
         overlapping = fault.t - before < APART_SECONDS or after - fault.until < APART_SECONDS
-        longest = max(
-            (
-                one.seconds
-                for one in starts
-                if one.start < until and one.end > fault.t and not one.poisoned
-            ),
-            default=0.0,
-        )
-        result.append(Felt(fault, waiting.during(fault.t, fault.until), overlapping, longest))
+        here = [one for one in starts if one.start < until and one.end > fault.t]
+        longest = max((one.seconds for one in here), default=0.0)
+        own = max((one.own for one in here), default=0.0)
+        in_flight = waiting.during(fault.t, fault.until)
+        result.append(Felt(fault, in_flight, overlapping, longest, own))
     return result
 
 
@@ -176,6 +179,18 @@ class _InFlight:
         """The number."""
         told = bisect.bisect_right(self._told, start)
         return bisect.bisect_right(self._sent, end) - told
+
+
+class Measured(NamedTuple):
+    """What a history says of time and memory."""
+
+    faults: list[Felt]
+    slopes: list[Slope]
+
+
+def measure(books: Books) -> Measured:
+    """All of it."""
+    return Measured(felt(books, stalls(books)), slopes(books.memory))
 
 
 class Slope(NamedTuple):

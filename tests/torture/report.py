@@ -11,13 +11,11 @@ from torture.checking import KINDS, Violation
 from torture.measuring import (
     Felt,
     Latency,
-    Stall,
-    felt,
+    Measured,
+    Slope,
     from_accepted_to_told,
     from_sent_to_told,
     latency,
-    slopes,
-    stalls,
 )
 
 SHOWN = 12
@@ -29,11 +27,10 @@ GROUPS = {
 }
 
 
-def report(books: Books, violations: Sequence[Violation]) -> str:
+def report(books: Books, measured: Measured, violations: Sequence[Violation]) -> str:
     """The whole report."""
-    found = stalls(books)
-    faults = felt(books, found)
-    parts = [_timeline(faults), _table(books, violations, faults, found), _broken(violations)]
+    table = _table(books, measured, violations)
+    parts = [_timeline(measured.faults), table, _broken(violations)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -45,6 +42,7 @@ def _timeline(faults: Sequence[Felt]) -> str:
     for one in faults:
         fault = one.fault
         notes = [fault.note, "overlapping" if one.overlapping else ""]
+        notes.append("" if one.own == one.stall else f"{one.own:.2f} s without poison")
         notes.append("" if one.in_flight else "not counted: nothing was in flight")
         said = ", ".join(note for note in notes if note)
         lines.append(
@@ -54,12 +52,10 @@ def _timeline(faults: Sequence[Felt]) -> str:
     return "\n".join(lines)
 
 
-def _table(
-    books: Books, violations: Sequence[Violation], faults: Sequence[Felt], found: Sequence[Stall]
-) -> str:
+def _table(books: Books, measured: Measured, violations: Sequence[Violation]) -> str:
     rows = [
-        *_commands(books), *_verdicts(violations), *_times(books), *_stalled(faults),
-        *_poisoned(found), *_memory(books),
+        *_commands(books), *_verdicts(violations), *_times(books), *_stalled(measured.faults),
+        *_memory(measured.slopes),
     ]  # fmt: skip
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
@@ -115,7 +111,7 @@ def _said(times: Latency) -> str:
 
 
 def _stalled(faults: Sequence[Felt]) -> Iterator[tuple[str, str]]:
-    """Stalls by kind: all, and of those that stand alone median and worst."""
+    """Stalls by kind: all, and of those that stand alone median and worst, twice."""
     counted = [one for one in faults if one.in_flight]
     overlapping = sum(one.overlapping for one in counted)
     yield (
@@ -129,27 +125,20 @@ def _stalled(faults: Sequence[Felt]) -> Iterator[tuple[str, str]]:
         mine = [one for one in counted if one.fault.kind == kind]
         yield f"  {kind}", f"{len(mine)}, longest stall {max(one.stall for one in mine):.2f} s"
     for name, kinds in GROUPS.items():
-        alone = [one.stall for one in counted if one.fault.kind in kinds and not one.overlapping]
+        alone = [one for one in counted if one.fault.kind in kinds and not one.overlapping]
         if alone:
-            yield (
-                f"stall of {name}",
-                (
-                    f"median {statistics.median(alone):.2f} s, worst {max(alone):.2f} s"
-                    f" of {len(alone)} that stand alone"
-                ),
-            )
+            said = _stood([one.stall for one in alone])
+            own = _stood([one.own for one in alone])
+            yield f"stall of {name}", f"{said} of {len(alone)} that stand alone"
+            yield "  without poison", own
 
 
-def _poisoned(found: Sequence[Stall]) -> Iterator[tuple[str, str]]:
-    """Those in which poison waited: its tries, mostly, and now and then a fault as well."""
-    poisoned = [one.seconds for one in found if one.poisoned]
-    if poisoned:
-        times = f"median {statistics.median(poisoned):.2f} s, worst {max(poisoned):.2f} s"
-        yield "stall with poison in it", f"{times} of {len(poisoned):,}, laid to no fault"
+def _stood(seconds: Sequence[float]) -> str:
+    return f"median {statistics.median(seconds):.2f} s, worst {max(seconds):.2f} s"
 
 
-def _memory(books: Books) -> Iterator[tuple[str, str]]:
-    for slope in slopes(books.memory):
+def _memory(slopes: Sequence[Slope]) -> Iterator[tuple[str, str]]:
+    for slope in slopes:
         yield (
             f"memory of {slope.process}",
             (

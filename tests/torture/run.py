@@ -16,7 +16,7 @@ from torture import planning
 from torture.asking import ask, read
 from torture.clients import Clients, new_owners
 from torture.faults import Tormentor
-from torture.history import Fault, Log, Phase
+from torture.history import Begun, Fault, Log, Phase
 from torture.options import Options
 from torture.reaching import Reaching
 from torture.stage import Member, Stage
@@ -66,6 +66,7 @@ async def _play(options: Options, stage: Stage, log: Log, reaching: Reaching, sa
         *(ear.listen() for ear in clients.ears),
     ):
         await _until_open(clients)
+        log.write(Begun(t=log.now, lease=options.lease))
         log.write(Phase(t=log.now, name="send"))
         async with asyncio.TaskGroup() as group:
             group.create_task(tormentor.run(options.duration))

@@ -11,7 +11,14 @@ import pytest
 from torture import planning
 from torture.books import Books, gather
 from torture.history import Accepted, Down, Entry, Fault, Kind, Memory, Phase, Sent, Told
-from torture.measuring import felt, from_accepted_to_told, latency, slopes, stalls
+from torture.measuring import (
+    POISON_SECONDS,
+    felt,
+    from_accepted_to_told,
+    latency,
+    slopes,
+    stalls,
+)
 from torture.planning import Commands, faults
 
 
@@ -88,17 +95,40 @@ def test_a_fault_is_felt_until_the_next_one() -> None:
     assert (second.in_flight, second.stall, second.overlapping) == (1, 1.0, False)
 
 
-def test_what_poison_holds_up_is_not_laid_to_a_fault() -> None:
-    """Its tries take their time with no fault at all; what waits behind it is no matter either."""
+def test_the_tries_of_poison_are_not_laid_to_a_fault() -> None:
+    """They take their time with no fault at all; both figures are kept."""
     found = books(
         *command("a", sent=9, accepted=10.0, told=10.1),
-        *command("b", sent=12, accepted=12.0, told=12.8, kind="explode"),
-        *command("c", sent=12.1, accepted=12.1, told=12.9),
+        *command("b", sent=12, accepted=12.0, told=12.35, kind="explode"),
+        *command("c", sent=12.1, accepted=12.1, told=12.36),
         Fault(t=10.05, until=10.05, kind="leave", whom="reactor-1"),
     )
-    assert [one.poisoned for one in stalls(found)] == [False, True, False]
     (only,) = felt(found, stalls(found))
-    assert only.stall == pytest.approx(0.1)
+    assert (only.stall, only.own) == pytest.approx((0.35, 0.1))
+
+
+def test_poison_excuses_its_tries_and_no_more() -> None:
+    """What stood still before it came, or stands still for longer, is the fault's own."""
+    came_late = books(
+        *command("a", sent=10, accepted=10.0, told=20.0),
+        *command("b", sent=19, accepted=19.95, told=20.1, kind="overflow"),
+        Fault(t=10.05, until=10.05, kind="leave", whom="reactor-1"),
+    )
+    waited_long = books(
+        *command("b", sent=10, accepted=10.0, told=20.0, kind="explode"),
+        Fault(t=10.05, until=10.05, kind="leave", whom="reactor-1"),
+    )
+    owns = [felt(found, stalls(found))[0].own for found in (came_late, waited_long)]
+    assert owns == pytest.approx([9.95, 10 - POISON_SECONDS])
+
+
+def test_the_tries_of_two_poisons_excuse_twice() -> None:
+    """One is tried after the other."""
+    found = books(
+        *command("a", sent=10, accepted=10.0, told=10.7, kind="explode"),
+        *command("b", sent=10, accepted=10.0, told=10.7, kind="overflow"),
+    )
+    assert [one.own for one in stalls(found)] == [0.0]
 
 
 def test_faults_that_are_close_overlap() -> None:
