@@ -17,6 +17,7 @@ from typing import TypeVar
 from homing.errors import HomingError
 from homing.log import get
 from homing.outcome import CommandId, OwnerToken, Stored, decode_announcement
+from homing_api.remembering import Remembered
 
 log = get(__name__)
 K = TypeVar("K")
@@ -25,7 +26,9 @@ Listener = Callable[[Stored], None]
 Read = Callable[[Sequence[str]], Awaitable[list[Stored]]]
 READ_AT_ONCE = 500
 RETRY_SECONDS = 0.5
-ROUTED_MAX = 50_000
+ROUTED_LEAST = 16_000
+"""Outcomes that are known to be told, so that no sweep fetches them again: those of half
+a minute at 500 a second, while a transaction that does not end keeps sweeps from moving on."""
 
 
 class Hub:
@@ -37,7 +40,7 @@ class Hub:
         self._waiting: dict[tuple[OwnerToken, str], set[Listener]] = {}
         self._feeds: dict[OwnerToken, set[Listener]] = {}
         self._unread: OrderedDict[tuple[OwnerToken, str], None] = OrderedDict()
-        self._routed: OrderedDict[str, None] = OrderedDict()
+        self._routed = Remembered(ROUTED_LEAST)
         self._asked = asyncio.Event()
 
     @contextmanager
@@ -92,9 +95,7 @@ class Hub:
             return
         for heard in tuple(self._feeds.get(owner, ())):
             heard(stored)
-        self._routed[command_id] = None
-        if len(self._routed) > ROUTED_MAX:
-            self._routed.popitem(last=False)
+        self._routed.add(command_id)
 
     async def read_stored(self) -> None:
         """Read, for ever and many at once, what those who began to wait have asked for."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import NamedTuple
@@ -25,6 +24,7 @@ from homing.storage import NIL, Bounds, OutcomeReading, Placed
 from homing_api import events, spans
 from homing_api.cursor import Cursor, parse
 from homing_api.hub import Hub
+from homing_api.remembering import Remembered
 from homing_api.streams import QUEUE_MAX, Frame, Stream, Streams, come_again
 from homing_api.sweeping import Sweeper
 from homing_api.waits import DRAINED, TIMED_OUT, Heard, Wait, Waits, heard_now
@@ -33,7 +33,7 @@ log = get(__name__)
 OPENING = events.comment("open")
 PAGE = 200
 WAITING_MAX = 50
-TOLD_MAX = 5000
+TOLD_LEAST = 2500
 
 
 Written = Callable[[Stream, Stored, str, float | None], Frame]
@@ -175,7 +175,7 @@ class _Feed:
         self._sweeper = sweeper
         self._here = Cursor(incarnation, bounds.timeline, bounds.oldest_running)
         self._next_xid = bounds.next_xid
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._told = Remembered(TOLD_LEAST)
         self._early: list[tuple[Heard, str]] | None = []
         # What was heard while history is being read. Most of it is history as well, and is told as
         # such: told from here, after all history, its cursor would run ahead of its neighbours.
@@ -212,9 +212,7 @@ class _Feed:
         command_id = stored.outcome.command_id
         if command_id in self._told:
             return False
-        self._told[command_id] = None
-        if len(self._told) > TOLD_MAX:
-            self._told.popitem(last=False)
+        self._told.add(command_id)
         return True
 
     def hear(self, stored: Stored) -> None:
