@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections import defaultdict, deque
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ from torture.history import Accepted, By, Log, Read, Refused, Repeated, Sent
 from torture.listening import Ear
 from torture.planning import Commands, Planned
 from torture.reaching import Reaching, Unreachable
+from torture.republishing import Republisher
 from torture.sending import Owner, Sender
 from torture.wire import telling
 
@@ -29,6 +30,8 @@ CREDIT_SECONDS = 10.0
 """Of commands that could not be begun: sent later, faster."""
 DRAWS = 20
 READ_SHARE = 0.01
+PUBLISHED_SHARE = 0.5
+"""Of repeats."""
 TOLD_BETWEEN = (0.2, 3.0)
 """Seconds after the duplicate window in which a repeat is sent."""
 
@@ -37,9 +40,16 @@ class Clients:
     """All owners, and their books as far as a client has to keep any."""
 
     def __init__(
-        self, reaching: Reaching, log: Log, owners: Sequence[Owner], commands: Commands, seed: int
+        self,
+        reaching: Reaching,
+        republisher: Republisher,
+        log: Log,
+        owners: Sequence[Owner],
+        commands: Commands,
+        seed: int,
     ) -> None:
         self._reaching = reaching
+        self._republisher = republisher
         self._sender = Sender(reaching, log, seed)
         self._log = log
         self._commands = commands
@@ -170,7 +180,7 @@ class Clients:
         now = self._log.now
         known = answer.accepted or answer.outcome
         if known is None:
-            self._log.write(Refused(t=now, key=sent.key, number=sent.number, answer=answer.said))
+            self._refused(sent, answer)
         else:
             self._log.write(
                 Accepted(
@@ -182,21 +192,34 @@ class Clients:
             if answer.outcome is not None:
                 self._tell(owner.number, "answer", answer.outcome)
             if self._dice.random() < self.repeat_share:
-                self._start(self._repeat(owner, sent))
+                self._start(self._repeat(owner, sent, known.position.sequence))
         self._free(sent)
 
-    async def _repeat(self, owner: Owner, sent: Sent) -> None:
-        """Send it once more, when the stream has forgotten its id."""
+    async def _repeat(self, owner: Owner, sent: Sent, sequence: int) -> None:
+        """Send it once more, when the stream has forgotten its id; or have it published."""
         await asyncio.sleep(self.window + self._dice.uniform(*TOLD_BETWEEN))
+        if self._dice.random() < PUBLISHED_SHARE:
+            self._repeated(sent, await self._republisher.again(sequence), "publisher")
+        else:
+            await self._submit_again(owner, sent)
+
+    async def _submit_again(self, owner: Owner, sent: Sent) -> None:
         answer, _ = await self._sender.submit(owner, msgspec.structs.replace(sent, way="single"))
-        now = self._log.now
         known = answer.accepted or answer.outcome
         if known is None:
-            self._log.write(Refused(t=now, key=sent.key, number=sent.number, answer=answer.said))
+            self._refused(sent, answer)
             return
-        self._log.write(Repeated(t=now, key=sent.key, number=sent.number, id=known.command_id))
+        self._repeated(sent, known.command_id, "client")
         if answer.outcome is not None:
             self._tell(owner.number, "repeat", answer.outcome)
+
+    def _repeated(self, sent: Sent, command_id: str, by: Literal["client", "publisher"]) -> None:
+        now = self._log.now
+        self._log.write(Repeated(t=now, key=sent.key, number=sent.number, id=command_id, by=by))
+
+    def _refused(self, sent: Sent, answer: Answer) -> None:
+        now = self._log.now
+        self._log.write(Refused(t=now, key=sent.key, number=sent.number, answer=answer.said))
 
     def _heard(self, owner: int, by: By, outcome: Outcome) -> None:
         self._tell(owner, by, outcome)

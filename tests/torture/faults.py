@@ -127,6 +127,8 @@ class Tormentor:
 
     async def _leave(self, planned: PlannedFault) -> tuple[str, str]:
         """Going alone: the start of another would be felt as well. Joins make up for it."""
+        if len(self._stage.reactors) <= LEAST:
+            raise Skipped
         return await self._remove(planned, signal.SIGTERM, least=LEAST)
 
     async def _remove(

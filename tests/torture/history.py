@@ -66,11 +66,15 @@ class Told(Entry, frozen=True, tag="told"):
 
 
 class Repeated(Entry, frozen=True, tag="repeated"):
-    """A command was sent once more, long after it was accepted, and this was answered."""
+    """A command was sent once more, long after it was accepted, and this was answered.
+
+    Or it was stored once more, by a publisher.
+    """
 
     key: str
     number: int
     id: str
+    by: Literal["client", "publisher"] = "client"
 
 
 class Asked(Entry, frozen=True, tag="asked"):

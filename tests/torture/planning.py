@@ -17,6 +17,8 @@ KINDS: tuple[str, ...] = (
     "kill", "freeze", "leave", "nats-kill", "join", "expire", "usurp", "cut-postgres",
     "postgres-stop", "cut-nats", "api-kill", "terminate", "api-leave", "api-freeze",
 )  # fmt: skip
+OFTEN, MORE = ("leave", "join"), 2
+"""Come so many times more than others, as a limit is put on the median of leaves."""
 SPEND_SHARE, POISON_SHARE, RACE_SHARE = 0.25, 0.001, 0.005
 SINGLE_SHARE, WAIT_SHARE, EVENTS_SHARE = 0.02, 0.02, 0.01
 RIVALS = 3
@@ -96,12 +98,13 @@ class Commands:
 
 
 def faults(seed: int, kinds: Sequence[str], pace: float) -> Iterator[PlannedFault]:
-    """For ever; every kind comes once before any comes again."""
+    """For ever, in rounds of all kinds; in the first one every kind comes once."""
     dice = random.Random(f"faults {seed}")
     first = True
     while True:
         deck = list(kinds)
         if not first:
+            deck += [kind for kind in kinds if kind in OFTEN] * MORE
             dice.shuffle(deck)
         for kind in deck:
             overlapping = not first and dice.random() < OVERLAP_SHARE

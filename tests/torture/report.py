@@ -81,8 +81,9 @@ def _commands(books: Books) -> Iterator[tuple[str, str]]:
     races = {one.sent.name for one in accepted if one.sent.name}
     yield "names raced for", f"{len(races):,}"
     stored = next((one.note for one in books.phases if one.name == "end"), "")
-    repeats = sum(len(one.repeats) for one in accepted)
-    yield "repeats", f"{repeats:,} after the duplicate window; {stored}"
+    repeats = Counter(repeat.by for one in accepted for repeat in one.repeats)
+    by = " and ".join(f"{repeats[by]:,} by the {by}" for by in ("client", "publisher"))
+    yield "repeats", f"{by}, after the duplicate window; {stored}"
     tries = sum(one.accepted.tries > 1 for one in accepted if one.accepted)
     yield "sent more than once", f"{tries:,} (until they were answered)"
     yield "stream resets", f"{len(books.resets):,}"

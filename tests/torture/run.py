@@ -19,6 +19,7 @@ from torture.faults import Tormentor
 from torture.history import Begun, Fault, Log, Phase
 from torture.options import Options
 from torture.reaching import Reaching
+from torture.republishing import Republisher, republishing
 from torture.stage import Member, Stage
 from torture.watching import watch_lag, watch_memory
 
@@ -38,8 +39,8 @@ async def run(options: Options, folder: Path, say: Say) -> None:
         await stage.start()
         say(f"{options.apis} APIs and {options.reactors} reactors run; sending")
         with closing(Log(folder / "history.jsonl")) as log:
-            async with _talking(options, stage) as reaching:
-                await _play(options, stage, log, reaching, say)
+            async with _talking(options, stage) as reaching, republishing(stage.nats.url) as again:
+                await _play(options, stage, log, reaching, again, say)
     finally:
         await stage.stop()
 
@@ -52,10 +53,12 @@ async def _talking(options: Options, stage: Stage) -> AsyncIterator[Reaching]:
         yield Reaching(session, lambda: [api.url for api in stage.apis], options.seed)
 
 
-async def _play(options: Options, stage: Stage, log: Log, reaching: Reaching, say: Say) -> None:
+async def _play(
+    options: Options, stage: Stage, log: Log, reaching: Reaching, again: Republisher, say: Say
+) -> None:
     owners = await new_owners(reaching, options.owners)
     commands = planning.Commands(options.seed, options.keys)
-    clients = Clients(reaching, log, owners, commands, options.seed)
+    clients = Clients(reaching, again, log, owners, commands, options.seed)
     clients.repeat_share, clients.window = options.repeat_share, options.window_seconds
     spare = _spared(options, stage)
     tormentor = Tormentor(stage, log, _faults(options), lambda fault: say(line(fault)), spare)
