@@ -43,6 +43,8 @@ from homing_reactor.watchdog import watched
 
 log = get(__name__)
 FOREVER = float("inf")
+AGAIN_AT_ONCE = 8
+"""Partitions whose last outcomes are announced again together."""
 # Aside, a slow round holds up nobody but its own partition.
 MERGED_STATEMENT_MS, ASIDE_STATEMENT_MS = 500, 2000
 POOLS = (
@@ -210,14 +212,17 @@ def retention(config: ReactorSettings) -> Retention:
 async def reannounce(
     holding: Holding, announcer: Announcing, claimed: Sequence[int], limit: int
 ) -> None:
-    """Announce the last outcomes again: the last holder may have died before it could."""
-    try:
-        recent = await holding.recent_outcomes(claimed, limit)
-    except HomingError as error:
-        log.warning("outcomes.not_announced_again", why=str(error))
-        return
-    said = [
-        (row.owner, row.command_id, encode_announcement(row.fingerprint, row.body.encode()))
-        for row in recent
-    ]
-    await announcer.outcomes(said)
+    """Announce the last outcomes again: the last holder may have died before it could.
+
+    A few partitions at a time: those of all together would be the most memory that a reactor takes.
+    """
+    for start in range(0, len(claimed), AGAIN_AT_ONCE):
+        try:
+            recent = await holding.recent_outcomes(claimed[start : start + AGAIN_AT_ONCE], limit)
+        except HomingError as error:
+            log.warning("outcomes.not_announced_again", why=str(error))
+            return
+        await announcer.outcomes(
+            (row.owner, row.command_id, encode_announcement(row.fingerprint, row.body.encode()))
+            for row in recent
+        )
