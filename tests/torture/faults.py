@@ -123,24 +123,21 @@ class Tormentor:
 
     async def _kill(self, planned: PlannedFault) -> tuple[str, str]:
         """A crash, after which somebody starts another, as a supervisor does."""
-        return await self._remove(planned, signal.SIGKILL, least=self._stage.options.reactors)
+        victim = self._choose(planned, self._stage.reactors, end=True)
+        await self._stage.remove(victim, signal.SIGKILL)
+        if len(self._stage.reactors) >= self._stage.options.reactors:
+            return victim.name, ""
+        await asyncio.sleep(between(0.1, 4.0, planned))
+        new = await self._stage.add_reactor()
+        return victim.name, f"replaced by {new.name}"
 
     async def _leave(self, planned: PlannedFault) -> tuple[str, str]:
         """Going alone: the start of another would be felt as well. Joins make up for it."""
         if len(self._stage.reactors) <= LEAST:
             raise Skipped
-        return await self._remove(planned, signal.SIGTERM, least=LEAST)
-
-    async def _remove(
-        self, planned: PlannedFault, signum: signal.Signals, *, least: int
-    ) -> tuple[str, str]:
         victim = self._choose(planned, self._stage.reactors, end=True)
-        await self._stage.remove(victim, signum)
-        if len(self._stage.reactors) >= least:
-            return victim.name, ""
-        await asyncio.sleep(between(0.1, 4.0, planned))
-        new = await self._stage.add_reactor()
-        return victim.name, f"replaced by {new.name}"
+        await self._stage.remove(victim, signal.SIGTERM)
+        return victim.name, ""
 
     async def _join(self, _planned: PlannedFault) -> tuple[str, str]:
         if len(self._stage.reactors) >= self._stage.options.reactors + EXTRA:

@@ -17,6 +17,8 @@ LEAVE_WORST_SECONDS, LEAVE_MEDIAN_SECONDS = 1.0, 0.1
 LEAST_LEAVES = 3
 """For their median to mean something."""
 MIB_A_MINUTE = 1.0
+LEAST_MINUTES = 7.5
+"""Of a life, without its first two: a backlog fills the buffers once, and takes some MiB."""
 
 
 def beyond(measured: Measured, lease: float) -> list[Violation]:
@@ -51,6 +53,6 @@ def _worst(one: Felt, limit: float) -> Iterator[Violation]:
 
 def _memory(slopes: list[Slope]) -> Iterator[Violation]:
     for one in slopes:
-        if one.mib_a_minute > MIB_A_MINUTE:
+        if one.minutes >= LEAST_MINUTES and one.mib_a_minute > MIB_A_MINUTE:
             what = f"{one.process} by {one.mib_a_minute:.2f} MiB/min, and not within"
             yield Violation("growing", f"{what} {MIB_A_MINUTE:g}")

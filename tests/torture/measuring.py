@@ -9,7 +9,6 @@ partition for its tries, with no fault at all: a stall has a second figure witho
 from __future__ import annotations
 
 import bisect
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -25,17 +24,6 @@ POISON_SECONDS = 0.4
 WARM_SECONDS = 120.0
 LEAST_SECONDS = 60.0
 """Of a process's life beyond the warm time, for its slope to mean something."""
-
-
-def _growths(samples: Sequence[Memory]) -> list[float]:
-    """MiB a minute, from each sample to the first one a minute later."""
-    times, found = [one.t for one in samples], []
-    for one in samples:
-        later = bisect.bisect_left(times, one.t + LEAST_SECONDS)
-        if later < len(samples):
-            other = samples[later]
-            found.append(60 * (other.mib - one.mib) / (other.t - one.t))
-    return found
 
 
 class Stall(NamedTuple):
@@ -202,15 +190,15 @@ class Slope(NamedTuple):
     """MiB when it was warm."""
     last: float
     """MiB at the end."""
-    mib_a_minute: float
+
+    @property
+    def mib_a_minute(self) -> float:
+        """From end to end."""
+        return (self.last - self.first) / self.minutes
 
 
 def slopes(memory: Sequence[Memory]) -> list[Slope]:
-    """Of the processes that lived long enough: how much they grew in the median minute.
-
-    What leaks grows all the time. The first deep backlog fills the buffers, which is one step, and
-    is seen in first and last; a line through all samples would make a slope of it.
-    """
+    """Of the processes that lived long enough."""
     lives: dict[tuple[str, int], list[Memory]] = defaultdict(list)
     for sample in memory:
         lives[sample.process, sample.pid].append(sample)
@@ -219,7 +207,6 @@ def slopes(memory: Sequence[Memory]) -> list[Slope]:
         warm = [one for one in samples if one.t >= samples[0].t + WARM_SECONDS]
         if len(warm) < 2 or warm[-1].t - warm[0].t < LEAST_SECONDS:
             continue
-        slope = statistics.median(_growths(warm))
         minutes = (warm[-1].t - warm[0].t) / 60
-        result.append(Slope(process, minutes, warm[0].mib, warm[-1].mib, slope))
+        result.append(Slope(process, minutes, warm[0].mib, warm[-1].mib))
     return result

@@ -173,16 +173,6 @@ def test_memory_is_a_slope_after_two_minutes() -> None:
     assert slope.mib_a_minute == pytest.approx(2.0)
 
 
-def test_a_backlog_that_fills_the_buffers_once_is_a_step_and_no_slope() -> None:
-    """It is seen all the same."""
-    step = [
-        Memory(t=t, process="reactor-1", pid=1, mib=68 if t < 350 else 91) for t in range(0, 600, 1)
-    ]
-    (slope,) = slopes(step)
-    assert (slope.first, slope.last) == (68, 91)
-    assert slope.mib_a_minute == pytest.approx(0.0)
-
-
 def test_the_same_seed_gives_the_same_plan() -> None:
     """And another one another."""
     first, again, other = (
