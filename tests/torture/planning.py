@@ -24,7 +24,7 @@ SINGLE_SHARE, WAIT_SHARE, EVENTS_SHARE = 0.02, 0.02, 0.01
 RIVALS = 3
 NAMES_EACH = 8
 """Races of the same rivals: a chain keeps its names for ever."""
-OVERLAP_SHARE = 0.3
+OVERLAP_SHARE = 0.2
 
 
 class Planned(NamedTuple):

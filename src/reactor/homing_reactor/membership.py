@@ -26,7 +26,8 @@ from homing_reactor.suspicion import Suspicion
 
 log = get(__name__)
 TICK_SECONDS = 1.0
-DEBOUNCE_SECONDS = 0.01
+CALM_SECONDS = 0.01
+"""After each look: the first hint is followed at once, those that come meanwhile together."""
 RETRY_SECONDS = 0.2
 LEAVE_SECONDS = 5.0
 Reannounce = Callable[[Sequence[int]], Awaitable[None]]
@@ -79,11 +80,11 @@ class Membership:
         while not stopping.is_set():
             self._wake.clear()
             await self._try_tick()
+            await asyncio.sleep(CALM_SECONDS)
             wake = asyncio.create_task(self._wake.wait())
             pace = min(TICK_SECONDS * random.uniform(0.9, 1.0), self._next_end)  # noqa: S311
             await asyncio.wait((wake, stop), timeout=pace, return_when=asyncio.FIRST_COMPLETED)
             wake.cancel()
-            await asyncio.sleep(DEBOUNCE_SECONDS)
         stop.cancel()
         await self._leave()
 
@@ -104,7 +105,7 @@ class Membership:
             raise TopologyMismatch("another stream was adopted since this process began")
         self._lease.renewed(sent_at)
         others = [left for one, left in standing.live.items() if one != self.instance]
-        self._next_end = min(others, default=TICK_SECONDS) + DEBOUNCE_SECONDS
+        self._next_end = min(others, default=TICK_SECONDS) + CALM_SECONDS
         for held in self._held.values():
             if standing.held.get(held.partition) != held.epoch and not held.stopped:
                 log.info("partition.lost", partition=held.partition, epoch=held.epoch)
