@@ -10,11 +10,8 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from homing.lifecycle import Lifecycle
 from homing.local import ports
-from homing.settings import WebSettings, load
-from homing_web.main import serve_web
-from support.running import until_answers
+from support.running import running_web
 
 BODY = b'{"tally_id":"t","number":1}'
 ANSWER = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}"
@@ -45,21 +42,13 @@ class Upstream:
 @asynccontextmanager
 async def behind_the_proxy(broken: int) -> AsyncIterator[tuple[str, Upstream]]:
     """A web process whose API is an `Upstream`."""
-    port, public, internal = ports.free(3)
+    (port,) = ports.free()
     upstream = Upstream(port, broken)
-    environ = {
-        "HOMING_API_URL": f"http://127.0.0.1:{port}", "HOMING_PORT": str(public),
-        "HOMING_INTERNAL_PORT": str(internal), "HOMING_DRAIN_SECONDS": "0",
-    }  # fmt: skip
-    lifecycle = Lifecycle()
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", port)
-    serving = asyncio.create_task(serve_web(load(WebSettings, environ), lifecycle))
     try:
-        await until_answers(f"http://127.0.0.1:{internal}/readyz")
-        yield f"http://127.0.0.1:{public}", upstream
+        async with running_web(f"http://127.0.0.1:{port}") as web:
+            yield f"http://127.0.0.1:{web.public}", upstream
     finally:
-        lifecycle.stopping.set()
-        await serving
         server.close()
 
 
@@ -100,20 +89,11 @@ async def test_a_command_without_a_key_is_not_and_none_is_sent_a_third_time(
 
 async def test_without_a_way_to_the_api_operators_are_told_so() -> None:
     """The page is there, and says what is missing; the probes answer as ever."""
-    public, internal = ports.free(2)
-    environ = {
-        "HOMING_API_URL": "http://127.0.0.1:9", "HOMING_PORT": str(public),
-        "HOMING_INTERNAL_PORT": str(internal), "HOMING_DRAIN_SECONDS": "0",
-    }  # fmt: skip
-    lifecycle = Lifecycle()
-    serving = asyncio.create_task(serve_web(load(WebSettings, environ), lifecycle))
-    try:
-        await until_answers(f"http://127.0.0.1:{internal}/readyz")
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{internal}") as client:
-            assert (await client.get("/")).headers["location"] == "/operator"
-            assert (await client.get("/operator")).status_code == 200
-            answer = await client.get("/operator/state")
-            assert (answer.status_code, "HOMING_API_INTERNAL_URL" in answer.text) == (503, True)
-    finally:
-        lifecycle.stopping.set()
-        await serving
+    async with (
+        running_web("http://127.0.0.1:9") as web,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{web.internal}") as client,
+    ):
+        assert (await client.get("/")).headers["location"] == "/operator"
+        assert (await client.get("/operator")).status_code == 200
+        answer = await client.get("/operator/state")
+        assert (answer.status_code, "HOMING_API_INTERNAL_URL" in answer.text) == (503, True)

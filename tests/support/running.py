@@ -12,15 +12,16 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
 from homing.lifecycle import Lifecycle
 from homing.local import ports
-from homing.settings import ApiSettings, ReactorSettings, load
+from homing.settings import ApiSettings, ReactorSettings, WebSettings, load
 from homing_api.main import api
 from homing_reactor.main import reactor
+from homing_web.main import serve_web
 from support.place import Place
 from support.waiting import until
 
@@ -62,6 +63,34 @@ async def running_reactor(place: Place, **changes: Any) -> AsyncIterator[None]:
     try:
         await _started(task, lifecycle)
         yield
+    finally:
+        lifecycle.stopping.set()
+        await task
+
+
+class Web(NamedTuple):
+    """The ports of a web process."""
+
+    public: int
+    internal: int
+
+
+@asynccontextmanager
+async def running_web(api_url: str, **changes: Any) -> AsyncIterator[Web]:
+    """A web process in this loop, in front of `api_url`."""
+    web = Web(*ports.free(2))
+    environ = {
+        "HOMING_API_URL": api_url,
+        "HOMING_PORT": str(web.public),
+        "HOMING_INTERNAL_PORT": str(web.internal),
+        "HOMING_DRAIN_SECONDS": "0",
+        **{f"HOMING_{name.upper()}": str(value) for name, value in changes.items()},
+    }
+    lifecycle = Lifecycle()
+    task = asyncio.create_task(serve_web(load(WebSettings, environ), lifecycle))
+    try:
+        await until_answers(f"http://127.0.0.1:{web.internal}/readyz")
+        yield web
     finally:
         lifecycle.stopping.set()
         await task

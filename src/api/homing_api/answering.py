@@ -11,7 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from homing.outcome import Outcome, Position, sent
-from homing_api.problems import CONTENT_TYPE, FieldError, ProblemDocument
+from homing.problems import CONTENT_TYPE
+from homing_api.problems import FieldError, ProblemDocument
 from homing_api.wrapping import Wrapped
 
 JSON = "application/json"

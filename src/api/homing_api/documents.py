@@ -15,12 +15,12 @@ from homing.commands import Command
 from homing.domain import Domain
 from homing.identity import ID_PATTERN
 from homing.outcome import Outcome
+from homing.problems import CONTENT_TYPE as PROBLEM
 from homing.queries import Query
 from homing.registry import Registry
 from homing_api import events, expiring
 from homing_api.answering import Accepted, VerdictDocument
 from homing_api.batch import ITEMS_MAX, NDJSON, BatchItem, ItemAnswer
-from homing_api.problems import CONTENT_TYPE as PROBLEM
 from homing_api.problems import ProblemDocument
 from homing_api.querying import Paging
 from homing_api.recent import OutcomePage

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): every error that the API answers, with a stable `type`. Pure.
+"""What is wrong with a request, in the API's words: problem documents with more about it. Pure.
 
 A `Problem` may be raised anywhere below a route; `routes` turns it into the response.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-CONTENT_TYPE = "application/problem+json"
+from homing import problems
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -19,13 +19,9 @@ class FieldError(msgspec.Struct, frozen=True):
     detail: str
 
 
-class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ProblemDocument(problems.ProblemDocument, frozen=True, kw_only=True, omit_defaults=True):
     """The body of an error."""
 
-    type: str
-    title: str
-    status: int
-    detail: str = ""
     errors: tuple[FieldError, ...] = ()
     command_id: str | None = None
     """Of a command whose fate is not known, or that the problem is about."""
@@ -44,16 +40,11 @@ class Problem(Exception):
         headers: Mapping[str, str] | None = None,
         command_id: str | None = None,
     ) -> None:
-        """`kind` names the problem for programs; its words are its title."""
+        """`kind` names the problem for programs."""
         super().__init__(f"{kind}: {detail}")
         self.headers = dict(headers or {})
-        self.document = ProblemDocument(
-            type=f"/problems/{kind}",
-            title=kind.replace("-", " ").capitalize(),
-            status=status,
-            detail=detail,
-            errors=errors,
-            command_id=command_id,
+        self.document = ProblemDocument.of(
+            status, kind, detail, errors=errors, command_id=command_id
         )
 
 

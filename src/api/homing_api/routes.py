@@ -21,6 +21,7 @@ from homing import telemetry
 from homing.domain import Domain
 from homing.log import get
 from homing.outcome import CommandId, Outcome, OwnerToken, now
+from homing.problems import CONTENT_TYPE, kind_of
 from homing.queries import Query
 from homing.registry import Registry
 from homing.settings import ApiSettings
@@ -33,7 +34,7 @@ from homing_api.docs_page import docs_page
 from homing_api.documents import SEQUENCE_MAX, TIMEOUT_MAX, openapi
 from homing_api.expiring import HEADER, expires_at
 from homing_api.prefer import wait_seconds
-from homing_api.problems import CONTENT_TYPE, FieldError, Problem, invalid
+from homing_api.problems import FieldError, Problem, invalid
 from homing_api.querying import Queries, read_paging
 from homing_api.receiving import check_media_type, receive
 from homing_api.recent import recent
@@ -195,10 +196,11 @@ def answer_errors(app: Quart) -> None:
 
     @app.errorhandler(HTTPException)
     async def refused(error: HTTPException) -> Response:
-        kind = error.name.lower().replace(" ", "-")
         allowed = getattr(error, "valid_methods", None)
         headers = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
-        said = Problem(error.code or 500, kind, error.description or "", headers=headers)
+        said = Problem(
+            error.code or 500, kind_of(error.name), error.description or "", headers=headers
+        )
         return await problem(said)
 
     @app.errorhandler(Exception)

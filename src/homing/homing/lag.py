@@ -20,6 +20,8 @@ import msgspec
 from homing.broker import BacklogReading, Beyond, Tail
 from homing.errors import BrokerUnavailable, HomingError, LagUnknown
 from homing.outcome import now
+from homing.problems import CONTENT_TYPE as PROBLEM
+from homing.problems import ProblemDocument
 from homing.storage import Checkpoint
 
 FRESH_SECONDS = 1.0
@@ -27,7 +29,6 @@ SHARE = 5
 """Looking takes no more than a fifth of the time: in a deep backlog the server counts for long."""
 PATIENCE_SECONDS = 2.0
 JSON = "application/json"
-PROBLEM = "application/problem+json"
 Checkpoints = dict[int, Checkpoint]
 """By partition."""
 
@@ -106,12 +107,7 @@ class Lag:
         try:
             return 200, JSON, msgspec.json.encode(await self.measured())
         except HomingError as error:
-            problem = {
-                "type": "/problems/unavailable",
-                "title": "Unavailable",
-                "status": 503,
-                "detail": str(error),
-            }
+            problem = ProblemDocument.of(503, "unavailable", str(error))
             return 503, PROBLEM, msgspec.json.encode(problem)
 
     async def _in_time(self) -> Found | HomingError:

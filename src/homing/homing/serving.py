@@ -16,13 +16,14 @@ from typing import Any
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config, Sockets
 
+from homing.answers import Answer, give, problem
 from homing.lifecycle import Lifecycle
 from homing.scraping import Scrape
 from homing.settings import Listening
 
-Answer = tuple[int, str, bytes]
+Said = tuple[int, str, bytes]
 """Status, content type, body."""
-Route = Callable[[bytes], Awaitable[Answer]]
+Route = Callable[[bytes], Awaitable[Said]]
 """Answers a GET; the argument is the raw query string."""
 PEER_GONE_MS = 30_000
 TEXT = "text/plain; charset=utf-8"
@@ -122,10 +123,10 @@ def internal_app(
     replicas would leave at once, and every EventSource would close for good.
     """
 
-    async def livez(_query: bytes) -> Answer:
+    async def livez(_query: bytes) -> Said:
         return 200, TEXT, b"alive\n"
 
-    async def readyz(query: bytes) -> Answer:
+    async def readyz(query: bytes) -> Said:
         said = ["ready" if lifecycle.ready else "not ready"]
         if query.startswith(b"verbose"):
             answers = lifecycle.dependencies.items()
@@ -151,17 +152,17 @@ def internal_app(
 async def _answer(table: Mapping[str, Route], scope: Any, send: Any) -> None:
     route = table.get(scope["path"])
     if route is None:
-        status, kind, body = 404, TEXT, b"no such route\n"
+        answer = problem(404, "not-found", "This internal port has no such route.")
     elif scope["method"] not in ("GET", "HEAD"):
-        status, kind, body = 405, TEXT, b"only GET\n"
+        allow = (b"allow", b"GET, HEAD")
+        answer = problem(405, "method-not-allowed", "This route answers GET and HEAD.", allow)
     else:
         status, kind, body = await route(scope["query_string"])
-    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        answer = Answer(status, [(b"content-type", kind.encode())], body)
+    await give(send, answer)
 
 
-async def _metrics(scrape: Scrape, scope: Any, _query: bytes) -> Answer:
+async def _metrics(scrape: Scrape, scope: Any, _query: bytes) -> Said:
     accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
     return await scrape.answer(accept.decode("latin-1"))
 

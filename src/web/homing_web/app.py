@@ -10,7 +10,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from quart import Quart, Response, abort, request
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
 
+from homing.answers import problem
+from homing.problems import kind_of
 from homing_web.pages import SECURITY_HEADERS, Asset, modules_of, view_of
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
@@ -52,12 +56,27 @@ def _page(assets: Mapping[str, Asset]) -> Quart:
         response.headers["Link"] = ", ".join(links)
         return response
 
+    answer_errors(page)
+
     @page.after_request
     async def secure(response: Response) -> Response:
         response.headers.update(SECURITY_HEADERS)
         return response
 
     return page
+
+
+def answer_errors(page: Quart) -> None:
+    """Answer what the page refuses as a problem document."""
+
+    @page.errorhandler(HTTPException)
+    async def refused(error: HTTPException) -> Response:
+        status = error.code or 500
+        said = problem(status, kind_of(error.name), error.description or "")
+        headers = Headers([(key.decode(), value.decode()) for key, value in said.headers])
+        if allowed := getattr(error, "valid_methods", None):
+            headers["Allow"] = ", ".join(sorted(allowed))
+        return Response(said.body, status, headers)
 
 
 async def serve_asset(asset: Asset, status: int = 200) -> Response:

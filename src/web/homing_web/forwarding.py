@@ -1,4 +1,4 @@
-"""What crosses the proxy and what does not: header rules and the answers it gives itself. Pure.
+"""What crosses the proxy and what does not: header rules, and what it tells event streams. Pure.
 
 Hop-by-hop fields end here (RFC 9110, section 7.6.1); the client's address, scheme and host go on as
 `X-Forwarded-*`. An event stream gets a 200 with `retry:` where a fetch gets a 502 or 503, because
@@ -7,31 +7,20 @@ any other status closes an EventSource for good.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
-Headers = list[tuple[bytes, bytes]]
+from homing.answers import Answer, Headers
+
 Scope = dict[str, Any]
 
 EVENT_STREAM = b"text/event-stream"
-RETRY_AFTER_SECONDS = 2
 _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authorization proxy-connection te trailer transfer-encoding"
     b" upgrade".split()
 )
 # Set by the client library, or answered by our own server before the body is read.
 _OURS = frozenset((b"host", b"expect", b"x-forwarded-for"))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A whole response that the proxy gives itself."""
-
-    status: int
-    headers: Headers
-    body: bytes
 
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
@@ -77,15 +66,6 @@ def target(scope: Scope) -> str:
 def wants_events(scope: Scope) -> bool:
     """Whether an EventSource (or one who speaks like it) asks."""
     return EVENT_STREAM in header(scope["headers"], b"accept").lower()
-
-
-def problem(status: int, kind: str, title: str, detail: str) -> Answer:
-    """A problem document (RFC 9457); from 500 on it says when to come again."""
-    text = {"type": f"/problems/{kind}", "title": title, "status": status, "detail": detail}
-    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
-    if status >= 500:
-        headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
-    return Answer(status, headers, json.dumps(text).encode())
 
 
 def come_back(milliseconds: int) -> Answer:

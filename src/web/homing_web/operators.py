@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from quart import Quart, Response, redirect
+from quart import Quart, Response, abort, redirect
 from werkzeug import Response as Redirection
-from werkzeug.exceptions import HTTPException
 
+from homing.answers import give, problem
 from homing.hosts import known_host
-from homing_web.app import Application, serve_asset
-from homing_web.forwarding import header, problem
+from homing_web.app import Application, answer_errors, serve_asset
+from homing_web.forwarding import header
 from homing_web.pages import SECURITY_HEADERS, STATIC, Asset, modules_of, read_assets
-from homing_web.proxy import give
 
 PAGE = Path(__file__).parent / "operator"
 SHARED = (
@@ -29,7 +28,6 @@ _PASSED_ON = ("/operator/state", "/operator/events", "/operator/dead-letters/")
 _MISDIRECTED = problem(
     421,
     "misdirected-request",
-    "Misdirected request",
     "Operators are not served under this name; HOMING_OPERATOR_HOSTS lists others.",
 )
 
@@ -53,7 +51,7 @@ def build_operators(
             await page(scope, receive, send)
         elif proxy is None:
             detail = "HOMING_API_INTERNAL_URL is not set: this process cannot ask the API."
-            await give(send, problem(503, "unavailable", "Not available", detail))
+            await give(send, problem(503, "unavailable", detail))
         else:
             await proxy(scope, receive, send)
 
@@ -80,11 +78,9 @@ def _page(assets: Mapping[str, Asset]) -> Quart:
     @page.get("/operator/static/<path:name>")
     async def file(name: str) -> Response:
         asset = assets.get(name)
-        return await serve_asset(asset) if asset else _no_such_route()
+        return await serve_asset(asset) if asset else abort(404)
 
-    @page.errorhandler(HTTPException)
-    async def refused(error: HTTPException) -> Response:
-        return _no_such_route(error.code or 404)
+    answer_errors(page)
 
     @page.after_request
     async def secure(response: Response) -> Response:
@@ -92,8 +88,3 @@ def _page(assets: Mapping[str, Asset]) -> Quart:
         return response
 
     return page
-
-
-def _no_such_route(status: int = 404) -> Response:
-    said = problem(status, "not-found", "Not found", "The internal port has no such route.")
-    return Response(said.body, status, content_type="application/problem+json")

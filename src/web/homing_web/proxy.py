@@ -25,22 +25,20 @@ from aiohttp import (
 )
 from yarl import URL
 
+from homing.answers import Answer, Send, give, problem
 from homing.log import get
 from homing_web.forwarding import (
     EVENT_STREAM,
-    Answer,
     Scope,
     come_back,
     end_to_end,
     header,
-    problem,
     request_headers,
     target,
     wants_events,
 )
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 log = get(__name__)
 
@@ -94,7 +92,7 @@ class Proxy:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; ends at once when the client leaves."""
         body: asyncio.Queue[bytes | None] = asyncio.Queue(1)
-        answering = asyncio.create_task(self._answer(scope, body, send))
+        answering = asyncio.create_task(self._answer(scope, body, _in_time(send)))
         watching = asyncio.create_task(_take_in(receive, body))
         self._exchanges += 1
         self._idle.clear()
@@ -135,7 +133,7 @@ class Proxy:
             response = await self._ask(scope, body)
         except BodyTooLarge:
             detail = f"A request's body has at most {BODY_MAX_BYTES} bytes."
-            await give(send, problem(413, "too-large", "Too large", detail))
+            await give(send, problem(413, "too-large", detail))
             return
         except (ClientError, TimeoutError, OSError) as error:
             await give(send, _away(scope, error))
@@ -255,16 +253,16 @@ async def _take_in(receive: Receive, body: asyncio.Queue[bytes | None]) -> None:
             await body.put(None)
 
 
+def _in_time(send: Send) -> Send:
+    async def sent(message: dict[str, Any]) -> None:
+        async with asyncio.timeout(SEND_SECONDS):
+            await send(message)
+
+    return sent
+
+
 async def _say(send: Send, part: str, **fields: Any) -> None:
-    async with asyncio.timeout(SEND_SECONDS):
-        await send({"type": f"http.response.{part}", **fields})
-
-
-async def give(send: Send, answer: Answer) -> None:
-    """Send a whole answer."""
-    length = (b"content-length", str(len(answer.body)).encode())
-    await _say(send, "start", status=answer.status, headers=[*answer.headers, length])
-    await _say(send, "body", body=answer.body, more_body=False)
+    await send({"type": f"http.response.{part}", **fields})
 
 
 def _away(scope: Scope, error: Exception) -> Answer:
@@ -273,11 +271,9 @@ def _away(scope: Scope, error: Exception) -> Answer:
     if wants_events(scope):
         return come_back(_reconnect())
     if isinstance(error, ClientConnectorError | ConnectionTimeoutError):
-        return problem(
-            503, "unavailable", "Not available", "The API does not answer at the moment."
-        )
+        return problem(503, "unavailable", "The API does not answer at the moment.")
     detail = "The API's answer was lost. Repeat with the same Idempotency-Key: it counts once."
-    return problem(502, "bad-gateway", "Answer lost", detail)
+    return problem(502, "bad-gateway", detail)
 
 
 def _reconnect() -> int:

@@ -1,0 +1,74 @@
+"""What no route answers, at every port that we listen on: always a problem document."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from homing.local import ports
+from support.place import Servers, fresh_place
+from support.raw import request, said
+from support.running import running_api, running_reactor, running_web
+
+PORTS = ("api", "api-internal", "reactor", "web", "web-internal")
+Listening = dict[str, int]
+
+
+@pytest.fixture(scope="module")
+async def listening(servers: Servers) -> AsyncIterator[Listening]:
+    """Every port of an API, a reactor and a web process, by name."""
+    inside, reactor = ports.free(2)
+    async with AsyncExitStack() as stack:
+        place = await stack.enter_async_context(fresh_place(servers))
+        await stack.enter_async_context(running_reactor(place, internal_port=reactor))
+        api = await stack.enter_async_context(running_api(place, internal_port=inside))
+        web = await stack.enter_async_context(
+            running_web(api, api_internal_url=f"http://127.0.0.1:{inside}")
+        )
+        port = int(api.rpartition(":")[2])
+        yield dict(zip(PORTS, (port, inside, reactor, web.public, web.internal), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("port", "asked", "status", "allow"),
+    [
+        ("reactor", "GET /elsewhere", 404, None),
+        ("reactor", "POST /livez", 405, "GET, HEAD"),
+        ("reactor", "DELETE /lag", 405, "GET, HEAD"),
+        ("api-internal", "POST /lag", 405, "GET, HEAD"),
+        ("api-internal", "PUT /metrics", 405, "GET, HEAD"),
+        ("api-internal", "GET /elsewhere", 404, None),
+        ("api-internal", "POST /operator/state", 405, "GET, HEAD, OPTIONS"),
+        ("web-internal", "POST /readyz", 405, "GET, HEAD"),
+        ("web-internal", "GET /elsewhere", 404, None),
+        ("web-internal", "GET /operator/static/elsewhere.js", 404, None),
+        ("web-internal", "POST /operator", 405, "GET, HEAD, OPTIONS"),
+        ("web", "GET /static/elsewhere.js", 404, None),
+        ("web", "POST /", 405, "GET, HEAD, OPTIONS"),
+        ("web", "DELETE /locations/new", 405, "GET, HEAD, OPTIONS"),
+        ("web", "GET /api/elsewhere", 404, None),
+        ("api", "GET /elsewhere", 404, None),
+    ],
+)
+async def test_a_route_or_method_that_is_not_there_is_a_problem(
+    listening: Listening, port: str, asked: str, status: int, allow: str | None
+) -> None:
+    """With the type that the public routes give it, and the methods that there are."""
+    answer = await said(listening[port], request(asked))
+    assert answer is not None
+    kind = {404: "not-found", 405: "method-not-allowed"}[status]
+    assert (answer.status, answer.problem["type"]) == (status, f"/problems/{kind}")
+    assert answer.headers["allow"] == allow
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("port", ["web", "web-internal", "api", "api-internal"])
+async def test_a_body_without_end_is_a_problem(listening: Listening, port: str) -> None:
+    """413, wherever a body is read at all; from its length alone."""
+    path = {"web": "/api/commands", "api": "/api/commands"}.get(port, "/operator/state")
+    asked = request(f"POST {path}", f"Content-Length: {10**9}", "Content-Type: application/json")
+    answer = await said(listening[port], asked)
+    assert answer is not None
+    assert (answer.status, answer.problem["status"]) == (413, 413)
