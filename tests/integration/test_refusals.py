@@ -72,3 +72,17 @@ async def test_a_body_without_end_is_a_problem(listening: Listening, port: str) 
     answer = await said(listening[port], asked)
     assert answer is not None
     assert (answer.status, answer.problem["status"]) == (413, 413)
+
+
+@pytest.mark.parametrize("port", PORTS)
+async def test_a_length_that_is_said_in_two_ways_is_a_problem(
+    listening: Listening, port: str
+) -> None:
+    """400, and the connection ends (RFC 9112, section 6.3)."""
+    fields = ("Content-Length: 5", "Transfer-Encoding: chunked")
+    for first in ("POST /api/commands/tally.add", "GET /livez"):
+        answer = await said(listening[port], request(first, *fields, body=b"0\r\n\r\n"))
+        assert answer is not None
+        assert (answer.status, answer.closed) == (400, True)
+        assert answer.problem["type"] == "/problems/ambiguous-length"
+        assert "Transfer-Encoding" in answer.problem["detail"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
 from homing.local import ports
+from support.raw import Said, request, said
 from support.running import running_web
 
 BODY = b'{"tally_id":"t","number":1}'
@@ -97,3 +98,65 @@ async def test_without_a_way_to_the_api_operators_are_told_so() -> None:
         assert (await client.get("/operator")).status_code == 200
         answer = await client.get("/operator/state")
         assert (answer.status_code, "HOMING_API_INTERNAL_URL" in answer.text) == (503, True)
+
+
+class Kept:
+    """Keeps its connections, and answers each request that it read whole with its first line."""
+
+    def __init__(self) -> None:
+        self.whole: list[str] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                line, *fields = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+                given = dict(field.lower().split(": ", 1) for field in fields if field)
+                if given.get("transfer-encoding"):
+                    await reader.readuntil(b"0\r\n\r\n")
+                await reader.readexactly(int(given.get("content-length", 0)))
+                self.whole.append(line)
+                said = f"HTTP/1.1 202 Accepted\r\nContent-Length: {len(line)}\r\n\r\n{line}"
+                writer.write(said.encode())
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("fields", "body", "statuses"),
+    [
+        (["Content-Length: 5", "Transfer-Encoding: chunked"], b"0\r\n\r\n", [400]),
+        (["Transfer-Encoding: chunked", "Content-Length: 0"], b"1\r\nx\r\n0\r\n\r\n", [400]),
+        (["Content-Length: 5", "Content-Length: 6"], b"hello!", [400]),
+        (["Content-Length: 5, 6"], b"hello!", [400]),
+        (["Content-Length: +5"], b"hello", [400]),
+        (["Content-Length: 5"], b"he", [400, None]),
+        (["Transfer-Encoding: chunked"], b"5\r\nhe", [400, None]),
+        (["Transfer-Encoding: chunked"], b"+5\r\nhello\r\n0\r\n\r\n", [400]),
+        (["Transfer-Encoding: gzip, chunked"], b"0\r\n\r\n", [501]),
+        (["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], b"0\r\n\r\n", [501]),
+    ],
+)
+async def test_a_body_of_doubtful_length_ends_here(
+    fields: list[str], body: bytes, statuses: list[int | None]
+) -> None:
+    """Refused at once, with its connection; nobody else gets the answer to a part of it."""
+    kept = Kept()
+    server = await asyncio.start_server(kept.serve, "127.0.0.1", 0)
+    api = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        async with running_web(api) as web:
+            asking = request("POST /api/commands/tally.add", *fields, body=body)
+            before = await said(web.public, request("GET /api/before"))
+            doubtful = await said(web.public, asking, ending=None in statuses)
+            after = await said(web.public, request("GET /api/after"))
+    finally:
+        server.close()
+    assert (doubtful.status if doubtful else None) in statuses
+    assert doubtful is None or doubtful.closed
+    assert [line(one) for one in (before, after)] == kept.whole
+
+
+def line(answer: Said | None) -> str:
+    """What `Kept` has answered."""
+    assert answer is not None
+    return answer.body.decode()

@@ -18,6 +18,7 @@ from hypercorn.config import Config, Sockets
 
 from homing.answers import Answer, give, problem
 from homing.lifecycle import Lifecycle
+from homing.refusing import refusing
 from homing.scraping import Scrape
 from homing.settings import Listening
 
@@ -46,7 +47,7 @@ async def serve(
     config.errorlog = logging.getLogger("hypercorn.error")
     config.include_server_header = False
     app = _leaving(app, leaving) if leaving else app
-    await hypercorn_serve(app, config, shutdown_trigger=stop.wait)
+    await hypercorn_serve(refusing(app), config, shutdown_trigger=stop.wait)
 
 
 async def linger(drain: Awaitable[None], seconds: float) -> None:

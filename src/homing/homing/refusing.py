@@ -1,0 +1,34 @@
+"""What every port refuses before its application is asked, and ends the connection with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from homing.answers import Answer, give, problem
+
+_CLOSE = (b"connection", b"close")
+
+
+def refusing(app: Any) -> Any:
+    """`app`, which never sees a request that could be understood in two ways."""
+
+    async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+        said = _refusal(scope) if scope["type"] == "http" else None
+        if said is None:
+            await app(scope, receive, send)
+        else:
+            await give(send, said)
+
+    return wrapped
+
+
+def _refusal(scope: Any) -> Answer | None:
+    """Why not; None if nothing is wrong."""
+    names = {name for name, _ in scope["headers"]}
+    if {b"content-length", b"transfer-encoding"} <= names:
+        # Who reads the one where the next reads the other lets a second request in with the body.
+        detail = (
+            "A request has Content-Length or Transfer-Encoding, not both (RFC 9112, section 6.3)."
+        )
+        return problem(400, "ambiguous-length", detail, _CLOSE)
+    return None
