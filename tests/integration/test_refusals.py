@@ -86,3 +86,23 @@ async def test_a_length_that_is_said_in_two_ways_is_a_problem(
         assert (answer.status, answer.closed) == (400, True)
         assert answer.problem["type"] == "/problems/ambiguous-length"
         assert "Transfer-Encoding" in answer.problem["detail"]
+
+
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("host", ["a b", "a/b", "", "a@b", "a:b", "[::1", "[::1]b", "\xe4"])
+async def test_a_host_that_is_none_is_a_problem(listening: Listening, port: str, host: str) -> None:
+    """400, and the connection ends (RFC 9112, section 3.2); whatever the path."""
+    for first in ("GET /livez", "GET /operator", "GET /api/session"):
+        answer = await said(listening[port], request(first, host=host))
+        assert answer is not None
+        assert (answer.status, answer.closed) == (400, True)
+        assert answer.problem["type"] == "/problems/bad-host"
+
+
+@pytest.mark.parametrize("port", PORTS[1:])
+async def test_a_probe_without_a_host_is_answered(listening: Listening, port: str) -> None:
+    """HTTP/1.0 knows none, and what asks for it is often the simplest client there is."""
+    path = b"/" if port == "web" else b"/livez"
+    answer = await said(listening[port], b"GET %b HTTP/1.0\r\n\r\n" % path)
+    assert answer is not None
+    assert answer.status == 200

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from homing.errors import StorageUnavailable
-from homing.hosts import known_host
+from homing.hosts import is_host, known_host
 from homing.lag import Lag
 from homing.storage.outcomes import Look
 from homing.storage.sight import LetterSeen, OutcomeSeen, PartitionSeen, ReactorSeen, Sight, Status
@@ -90,6 +90,22 @@ async def told(stream: object, count: int) -> list[Event]:
 def test_names_that_anybody_can_register_are_not_ours(host: str, known: bool) -> None:
     """Addresses, names without a dot, those of a cluster, and those that are listed."""
     assert known_host(host, "other.example, desk.example") is known
+
+
+@pytest.mark.parametrize(
+    ("host", "valid"),
+    [
+        ("localhost", True), ("a.example:8080", True), ("a_b-c.example.", True), ("a:", True),
+        ("127.0.0.1:9000", True), ("[::1]", True), ("[::ffff:1.2.3.4]:80", True),
+        ("xn--zrich-kva.example", True), ("a%20b", True), ("a b", False), ("a/b", False),
+        ("", False), (":80", False), ("a:b", False), ("a:1:2", False), ("a,b", True),
+        ("me@a", False), ("[::1", False), ("[::1]x", False), ("[a b]", False), ("a%2", False),
+        ("z\xfcrich", False), ("a?b", False), ("a#b", False), ("a\\b", False), ("a\tb", False),
+    ],
+)  # fmt: skip
+def test_a_host_is_what_a_url_can_have(host: str, valid: bool) -> None:
+    """A name or an address, with a port or without (RFC 3986, section 3.2.2)."""
+    assert is_host(host) is valid
 
 
 def test_the_token_is_compared_as_a_whole() -> None:

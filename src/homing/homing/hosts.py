@@ -1,4 +1,4 @@
-"""Under which names the internal port may be asked for what operators see. Pure.
+"""What may stand in a `Host` field, and under which names operators are served. Pure.
 
 A page of somebody else's can make its own name lead to 127.0.0.1 and then reads what is served
 there as its own origin (DNS rebinding). It cannot choose what its browser sends as `Host`: that is
@@ -8,8 +8,17 @@ its own name. So names that anybody can register are refused.
 from __future__ import annotations
 
 import ipaddress
+import re
 
+_HOST = re.compile(
+    r"(\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(:[0-9]*)?"
+)
 _INSIDE = (".localhost", ".svc", ".cluster.local", ".internal")
+
+
+def is_host(value: str) -> bool:
+    """Whether it is a host, with a port or without (RFC 3986, section 3.2.2)."""
+    return _HOST.fullmatch(value) is not None
 
 
 def known_host(host: str, further: str = "") -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from homing.answers import Answer, give, problem
+from homing.hosts import is_host
 
 _CLOSE = (b"connection", b"close")
 
@@ -31,4 +32,7 @@ def _refusal(scope: Any) -> Answer | None:
             "A request has Content-Length or Transfer-Encoding, not both (RFC 9112, section 6.3)."
         )
         return problem(400, "ambiguous-length", detail, _CLOSE)
+    hosts = (value for name, value in scope["headers"] if name == b"host")  # HTTP/1.0 has none
+    if not all(is_host(host.decode("latin-1")) for host in hosts):
+        return problem(400, "bad-host", "Host has to be a name or an address.", _CLOSE)
     return None
