@@ -106,3 +106,17 @@ async def test_a_probe_without_a_host_is_answered(listening: Listening, port: st
     answer = await said(listening[port], b"GET %b HTTP/1.0\r\n\r\n" % path)
     assert answer is not None
     assert answer.status == 200
+
+
+@pytest.mark.parametrize("port", PORTS)
+async def test_a_websocket_is_refused_with_a_problem(listening: Listening, port: str) -> None:
+    """No port speaks it, and none breaks over the question."""
+    fields = (
+        "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    )  # fmt: skip
+    for path in ("/", "/livez", "/api/session"):
+        answer = await said(listening[port], request(f"GET {path}", *fields))
+        assert answer is not None
+        assert (answer.status, answer.closed) == (400, True)
+        assert answer.problem["type"] == "/problems/no-websocket"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from homing.answers import Answer, give, problem
+from homing.answers import Answer, Send, give, problem
 from homing.hosts import is_host
 
 _CLOSE = (b"connection", b"close")
+_NO_WEBSOCKET = problem(400, "no-websocket", "No WebSocket is spoken here.", _CLOSE)
 
 
 def refusing(app: Any) -> Any:
@@ -15,10 +16,12 @@ def refusing(app: Any) -> Any:
 
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
         said = _refusal(scope) if scope["type"] == "http" else None
-        if said is None:
-            await app(scope, receive, send)
-        else:
+        if scope["type"] == "websocket":
+            await give(_as_websocket(send), _NO_WEBSOCKET)
+        elif said is not None:
             await give(send, said)
+        else:
+            await app(scope, receive, send)
 
     return wrapped
 
@@ -36,3 +39,10 @@ def _refusal(scope: Any) -> Answer | None:
     if not all(is_host(host.decode("latin-1")) for host in hosts):
         return problem(400, "bad-host", "Host has to be a name or an address.", _CLOSE)
     return None
+
+
+def _as_websocket(send: Send) -> Send:
+    async def sent(message: dict[str, Any]) -> None:
+        await send({**message, "type": f"websocket.{message['type']}"})
+
+    return sent
