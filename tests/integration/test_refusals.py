@@ -120,3 +120,44 @@ async def test_a_websocket_is_refused_with_a_problem(listening: Listening, port:
         assert answer is not None
         assert (answer.status, answer.closed) == (400, True)
         assert answer.problem["type"] == "/problems/no-websocket"
+
+
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize(
+    ("asked", "status", "kind", "why"),
+    [
+        (request("GET /", host=None), 400, "bad-request", "Host"),
+        (request("GET /", "Host: b"), 400, "bad-request", "Host"),
+        (b"\x16\x03\x01 hello\r\n\r\n", 400, "bad-request", "request line"),
+        (request("GET /", "no colon"), 400, "bad-request", "header line"),
+        (request("POST /", "Content-Length: +5"), 400, "bad-request", "Content-Length"),
+        (request("GET /", "Content-Length: 5", "Content-Length: 6"), 400, "bad-request", "Length"),
+        (request("GET /", f"X: {'x' * 70_000}"), 431, "request-header-fields-too-large", "header"),
+        (
+            request("POST /", "Transfer-Encoding: gzip, chunked"),
+            501, "not-implemented", "Transfer-Encoding",
+        ),
+    ],
+    ids=("no host", "two hosts", "tls", "no colon", "sign", "two lengths", "too long", "gzip"),
+)  # fmt: skip
+async def test_what_is_malformed_is_a_problem(
+    listening: Listening, port: str, asked: bytes, status: int, kind: str, why: str
+) -> None:
+    """Though no application of ours sees it; the connection ends."""
+    answer = await said(listening[port], asked)
+    assert answer is not None
+    assert (answer.status, answer.closed) == (status, True)
+    assert answer.problem["type"] == f"/problems/{kind}"
+    assert why in answer.problem["detail"]
+    assert "bytearray" not in answer.problem["detail"]
+    assert answer.headers["retry-after"] is None
+
+
+@pytest.mark.parametrize("method", ["POST", "HEAD"])
+async def test_a_malformed_body_is_a_problem(listening: Listening, method: str) -> None:
+    """While the application waits for more of it; to HEAD in headers alone."""
+    asked = request(f"{method} /api/session", "Transfer-Encoding: chunked", body=b"nothing\r\n")
+    answer = await said(listening["web"], asked)
+    assert answer is not None
+    assert (answer.status, answer.closed) == (400, True)
+    assert answer.headers["content-type"] == "application/problem+json"

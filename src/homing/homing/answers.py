@@ -26,9 +26,9 @@ class Answer:
 
 
 def problem(status: int, kind: str, detail: str, *further: tuple[bytes, bytes]) -> Answer:
-    """A problem document, with `further` headers; from 500 on it says when to come again."""
+    """A problem document, with `further` headers; what is only away says when to come again."""
     headers = [(b"content-type", CONTENT_TYPE.encode()), (b"cache-control", b"no-store"), *further]
-    if status >= 500:
+    if status in (502, 503, 504):
         headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
     document = ProblemDocument.of(status, kind, detail)
     return Answer(status, headers, msgspec.json.encode(document))

@@ -18,6 +18,7 @@ from hypercorn.config import Config, Sockets
 
 from homing.answers import Answer, give, problem
 from homing.lifecycle import Lifecycle
+from homing.malformed import say_what_is_malformed
 from homing.refusing import refusing
 from homing.scraping import Scrape
 from homing.settings import Listening
@@ -47,6 +48,7 @@ async def serve(
     config.errorlog = logging.getLogger("hypercorn.error")
     config.include_server_header = False
     app = _leaving(app, leaving) if leaving else app
+    say_what_is_malformed()
     await hypercorn_serve(refusing(app), config, shutdown_trigger=stop.wait)
 
 
