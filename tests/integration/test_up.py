@@ -51,6 +51,23 @@ def test_everything_is_ready_and_named(up: Up) -> None:
     assert up.ports_file.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_internal_ports_are_named(up: Up) -> None:
+    """Where operators look and what can be scraped, above the URL; each address answers."""
+    internal = up.facts["internal"]
+    measured = {"api": internal["api"]}
+    measured |= {f"reactor-{n}": url for n, url in enumerate(internal["reactors"], 1)}
+    expected = [
+        f"operators: {internal['web']}/operator",
+        f"web: {internal['web']}/metrics",
+        *(f"{name}: {url}/metrics, {url}/lag" for name, url in measured.items()),
+    ]
+    lines = [line.partition("| ")[2] for line in up.text.splitlines()]
+    end = lines.index("everything is ready; Ctrl-C stops it")
+    assert lines[end - len(expected) : end] == expected
+    urls = [url for line in expected for url in line.partition(": ")[2].split(", ")]
+    assert [url for url in urls if not answers(url)] == []
+
+
 def test_everything_listens_on_loopback_alone(up: Up) -> None:
     """No process of ours can be reached from another machine."""
     up.look()

@@ -117,6 +117,20 @@ def web(chosen: Ports) -> dict[str, str]:
     }
 
 
+def internal(chosen: Ports) -> list[str]:
+    """Where operators look, and what each process can be asked for its measures."""
+    web = origin(chosen.internal_web)
+    measured = {"api": chosen.internal_api}
+    measured |= {
+        f"reactor-{number}": port for number, port in enumerate(chosen.internal_reactors, 1)
+    }
+    return [
+        f"operators: {web}/operator",
+        f"web: {web}/metrics",
+        *(f"{name}: {origin(port)}/metrics, {origin(port)}/lag" for name, port in measured.items()),
+    ]
+
+
 def origin(port: int) -> str:
     """The base URL of a port."""
     return f"http://{LOOPBACK}:{port}"

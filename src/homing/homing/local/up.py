@@ -100,6 +100,8 @@ class Up:
         for one in self._children:
             one.restarted = self._write_ports_file
         await self._screen.until_quiet()
+        for line in plan.internal(self._ports):
+            self._screen.say(line)
         self._screen.say("everything is ready; Ctrl-C stops it")
         self._screen.bare(plan.origin(self._ports.web))
 
