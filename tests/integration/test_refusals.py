@@ -161,3 +161,17 @@ async def test_a_malformed_body_is_a_problem(listening: Listening, method: str) 
     assert answer is not None
     assert (answer.status, answer.closed) == (400, True)
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("port", PORTS)
+async def test_nobody_changes_to_http_2(listening: Listening, port: str) -> None:
+    """Asked to, a server may go on as before (RFC 9110, section 7.8); without asking it is none."""
+    fields = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+    answer = await said(listening[port], request("GET /elsewhere", *fields))
+    assert answer is not None
+    assert answer.status in (200, 404)
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    answer = await said(listening[port], preface)
+    assert answer is not None
+    assert answer.status >= 400
+    assert answer.problem
