@@ -18,7 +18,7 @@ import pytest
 from support.place import open_folder
 from torture.books import Books, gather
 from torture.checking import check
-from torture.history import Accepted, Log, Sent, Told, read
+from torture.history import Accepted, Log, Phase, Sent, Told, read
 from torture.planning import KINDS
 
 TESTS = Path(__file__).parents[1]
@@ -116,7 +116,7 @@ async def test_the_fence_alone_is_enough(runs: Runs) -> None:
 @pytest.mark.timeout(180)
 async def test_without_the_reset_commands_are_lost(runs: Runs) -> None:
     """What a killed reactor had pulled is passed over by its successor."""
-    words = ("--rate", "300", "--faults", "kill,leave", "--pace", "1")
+    words = ("--rate", "600", "--faults", "kill", "--pace", "0.3")
     done = await runs.run(*SMALL, *words, "--without", "reset")
     assert done.code == 1, done.printed
     assert "lost" in done.kinds
@@ -168,6 +168,25 @@ async def test_a_history_can_be_judged_again(runs: Runs) -> None:
     assert code == 1
     assert "VIOLATION at 1.0 s: unanswered: k-1/1" in printed
     log.write(told)
+    log.flush()
+    code, printed = await runs.start("--judge", str(runs.folder))
+    assert (code, "ends before its run did" in printed) == (2, True)
+    log.write(Phase(t=4, name="end"))
     log.close()
     code, printed = await runs.start("--judge", str(runs.folder))
     assert (code, printed.splitlines()[-1]) == (0, "every promise was kept")
+
+
+@pytest.mark.parametrize("broken", [None, b'{"e":"sent","t":1', b"\xff\n", b'{"e":"other"}\n'])
+async def test_what_is_no_history_is_not_judged(runs: Runs, broken: bytes | None) -> None:
+    """Exit code 2: nothing was broken, and nothing is proven."""
+    if broken is not None:
+        (runs.folder / "history.jsonl").write_bytes(broken)
+    code, printed = await runs.start("--judge", str(runs.folder))
+    assert (code, "holds no whole history" in printed) == (2, True), printed
+
+
+async def test_a_run_does_not_mix_with_another(runs: Runs) -> None:
+    """Its folder has to be a new one."""
+    code, printed = await runs.start("--folder", str(runs.folder))
+    assert (code, "File exists" in printed) == (2, True), printed

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import uvloop
 from cyclopts import App, Parameter
 
@@ -43,13 +44,12 @@ def torture(
         Only judge the history in this folder.
     """
     if judge is not None:
-        return verdict(judge)
+        return _judge(judge)
     try:
-        kinds = options.fault_kinds
-    except ValueError as error:
+        kinds, folder = options.fault_kinds, _folder(options)
+    except (ValueError, OSError) as error:
         say(f"torture: {error}")
         return NOT_RUN
-    folder = _folder(options)
     say(f"seed {options.seed}, {options.duration:g} s at {options.rate:g}/s; history in {folder}")
     say(f"faults: {', '.join(kinds) or 'none'}")
     if options.without:
@@ -70,6 +70,14 @@ def torture(
     return verdict(folder)
 
 
+def _judge(folder: Path) -> int:
+    try:
+        return verdict(folder)
+    except (OSError, msgspec.DecodeError) as error:
+        say(f"torture: {folder} holds no whole history: {error}")
+        return NOT_RUN
+
+
 def verdict(folder: Path) -> int:
     """Judge a history and print the report, which is kept beside it; the exit code."""
     books = gather(history.read(folder / "history.jsonl"))
@@ -85,6 +93,9 @@ def verdict(folder: Path) -> int:
     say("")
     if not any(one.accepted for one in books.commands.values()):
         say("torture: nothing was accepted, so that nothing is proven")
+        return NOT_RUN
+    if not violations and books.phase("end") is None:
+        say("torture: the history ends before its run did; nothing is proven")
         return NOT_RUN
     say(f"{len(violations):,} violations" if violations else "every promise was kept")
     return RED if violations else GREEN

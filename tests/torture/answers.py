@@ -66,7 +66,7 @@ class Answer(msgspec.Struct, frozen=True):
     @property
     def again(self) -> bool:
         """Whether it is to be sent again: the interface says so, or something broke."""
-        return self.status in (429, 500, 502, 503, 504) and not self.known
+        return self.status in (429, 502, 503, 504) and not self.known
 
     @property
     def known(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from torture.books import Books, Command
-from torture.history import Told
+from torture.history import ENDED, Told
 from torture.model import Chain, amount_of, chain_of, expect
 
 KINDS = {
@@ -29,6 +29,8 @@ KINDS = {
     "stranger": "told of what one never sent",
     "stale read": "the read model did not have what was told",
     "refused": "an answer that the interface does not know",
+    "ended": "a process that ended by itself",
+    "late": "told more than 2 s after its 202, with no fault near",
     "stalled": "a partition stood still for longer than promised",
     "growing": "a process that takes more and more memory",
 }
@@ -46,13 +48,13 @@ def check(books: Books) -> list[Violation]:
     """Everything that is wrong."""
     return [
         *_answers(books), *_replays(books), *_claims(books), *_outcomes(books), *_repeats(books),
-        *_strangers(books), *_reads(books), *_refusals(books),
+        *_strangers(books), *_reads(books), *_refusals(books), *_ended(books),
     ]  # fmt: skip
 
 
 def _answers(books: Books) -> Iterator[Violation]:
     """Whoever was promised an outcome has one, and was told in the way in which it waited."""
-    reset = {one.owner for one in books.resets}
+    reset = {one.owner: one.t for one in books.resets}
     for command in books.commands.values():
         sent = command.sent
         if command.accepted is None:
@@ -65,7 +67,9 @@ def _answers(books: Books) -> Iterator[Violation]:
                 yield _violation("lost", command, f"has no outcome; its status is {said}")
         else:
             by = {one.by for one in command.told}
-            if sent.owner not in reset and "stream" not in by:
+            # What was accepted before a reset may have been told before it, to nobody.
+            excused = command.accepted.t <= reset.get(sent.owner, float("-inf"))
+            if "stream" not in by and not excused:
                 yield _violation("untold", command, "was never told on the stream of its owner")
             if sent.way == "events" and not by & {"events", "answer"}:
                 yield _violation("untold", command, "was never told on its own stream")
@@ -176,6 +180,12 @@ def _reads(books: Books) -> Iterator[Violation]:
 def _refusals(books: Books) -> Iterator[Violation]:
     for one in books.refused:
         yield Violation("refused", f"{one.key}/{one.number}: {one.answer}", one.t)
+
+
+def _ended(books: Books) -> Iterator[Violation]:
+    for fault in books.faults:
+        if fault.kind == ENDED:
+            yield Violation("ended", f"{fault.whom}, {fault.note}", fault.t)
 
 
 def _violation(kind: str, command: Command, what: str) -> Violation:

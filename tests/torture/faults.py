@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 
-from torture.history import Down, Fault, Log
+from torture.history import ENDED, Down, Fault, Log
 from torture.planning import PlannedFault
 from torture.proxy import Cut
 from torture.stage import Member, Stage
@@ -89,7 +89,7 @@ class Tormentor:
                 if member.ended and not member.ending and not member.busy:
                     now = self._log.now
                     code = member.program.exit_code
-                    self._note(Fault(t=now, until=now, kind="ended by itself", whom=member.name,
+                    self._note(Fault(t=now, until=now, kind=ENDED, whom=member.name,
                                      note=f"exit code {code}"))  # fmt: skip
                     await member.start()
 

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import msgspec
 
+ENDED = "ended by itself"
+"""The kind of a fault that nobody has planned."""
 Kind = Literal["link", "spend", "take", "explode", "overflow"]
 POISON: tuple[Kind, ...] = ("explode", "overflow")
 """Those that no reactor can apply."""

@@ -9,6 +9,7 @@ partition for its tries, with no fault at all: a stall has a second figure witho
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -21,6 +22,8 @@ APART_SECONDS = 10.0
 POISON_SECONDS = 0.4
 """For which the tries of one poison command hold up its partition, with nothing done to the system:
 0.35 s at most in 270 of them."""
+AFTERMATH_SECONDS, LATE_SECONDS = 6.0, 2.0
+"""After the end of a fault it may still be felt; beyond that nobody waits longer than 2 s."""
 WARM_SECONDS = 120.0
 LEAST_SECONDS = 60.0
 """Of a process's life beyond the warm time, for its slope to mean something."""
@@ -174,11 +177,46 @@ class Measured(NamedTuple):
 
     faults: list[Felt]
     slopes: list[Slope]
+    late: list[Late]
 
 
 def measure(books: Books) -> Measured:
     """All of it."""
-    return Measured(felt(books, stalls(books)), slopes(books.memory))
+    return Measured(felt(books, stalls(books)), slopes(books.memory), late(books))
+
+
+class Late(NamedTuple):
+    """A command that was told late, though no fault was near."""
+
+    accepted: float
+    seconds: float
+
+
+def late(books: Books) -> list[Late]:
+    """All of them, in the order of time; what is never told is judged elsewhere."""
+    troubled = _Troubled(books.faults)
+    return sorted(
+        Late(at, command.told_at - at)
+        for command in books.commands.values()
+        if command.accepted is not None and command.told_at is not None
+        for at in (command.accepted.t,)
+        if command.told_at - at > LATE_SECONDS and not troubled.between(at, at + LATE_SECONDS)
+    )
+
+
+class _Troubled:
+    """The times in which a fault may be felt."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        ordered = sorted(faults, key=lambda fault: fault.t)
+        self._starts = [fault.t for fault in ordered]
+        ends = (fault.until + AFTERMATH_SECONDS for fault in ordered)
+        self._ends = list(itertools.accumulate(ends, max))
+
+    def between(self, start: float, end: float) -> bool:
+        """Whether there is any such time."""
+        begun = bisect.bisect_right(self._starts, end)
+        return begun > 0 and self._ends[begun - 1] > start
 
 
 class Slope(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from torture.books import Books
 from torture.checking import KINDS, Violation
+from torture.limits import judged
 from torture.measuring import (
     Felt,
     Latency,
@@ -55,7 +56,7 @@ def _timeline(faults: Sequence[Felt]) -> str:
 def _table(books: Books, measured: Measured, violations: Sequence[Violation]) -> str:
     rows = [
         *_commands(books), *_verdicts(violations), *_times(books), *_stalled(measured.faults),
-        *_memory(measured.slopes),
+        *_memory(measured.slopes), ("judged by their time", judged(measured)),
     ]  # fmt: skip
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from torture import limits
 from torture.books import Books
 from torture.checking import Violation
 from torture.history import Fault
 from torture.limits import beyond
-from torture.measuring import Felt, Measured, Slope
+from torture.measuring import Felt, Late, Measured, Slope
 from torture.report import report
 
 LEASE = 3.0
@@ -20,8 +21,10 @@ def felt(kind: str, stall: float, own: float | None = None, **said: object) -> F
     return one._replace(**said)
 
 
-def judged(*faults: Felt, slopes: list[Slope] | None = None) -> list[Violation]:
-    return beyond(Measured(list(faults), slopes or []), LEASE)
+def judged(
+    *faults: Felt, slopes: list[Slope] | None = None, late: list[Late] | None = None
+) -> list[Violation]:
+    return beyond(Measured(list(faults), slopes or [], late or []), LEASE)
 
 
 @pytest.mark.parametrize("kind", ["kill", "leave"])
@@ -69,9 +72,27 @@ def test_memory_that_grows_is_a_violation() -> None:
     assert (only.kind, only.what) == ("growing", "api-1 by 1.25 MiB/min, and not within 1")
 
 
+def test_what_is_told_late_in_calm_is_a_violation() -> None:
+    """One for all, at the worst of them."""
+    (only,) = judged(late=[Late(5.0, 2.5), Late(9.0, 3.0)])
+    assert (only.kind, only.at) == ("late", 9.0)
+    assert only.what == "2 with no fault near, the worst by 3.00 s"
+
+
+def test_a_green_run_says_what_was_judged() -> None:
+    """Nothing, if everything overlaps."""
+    lone, other = felt("leave", 0.1), felt("kill", 3.0, overlapping=True)
+    few = Measured([lone, other], [Slope("api-1", 2, 80, 81)], [])
+    said = "0 crashes, 1 leaves without their median, memory of none"
+    assert limits.judged(few) == said
+    much = Measured([lone] * 3 + [felt("kill", 3.0)], [Slope("api-1", 8, 80, 81)], [])
+    assert limits.judged(much) == "1 crashes, 3 leaves and their median, memory of api-1"
+    assert said in report(Books(), few, [])
+
+
 def test_the_report_tells_both_figures_and_what_was_broken() -> None:
     """In the timeline, in the table and at its end."""
-    measured = Measured([felt("leave", 1.25, own=0.95)], [])
+    measured = Measured([felt("leave", 1.25, own=0.95)], [], [])
     text = report(Books(), measured, beyond(measured, LEASE))
     assert "1.25s  0.95 s without poison" in text
     assert "median 1.25 s, worst 1.25 s of 1 that stand alone" in text

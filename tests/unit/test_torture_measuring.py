@@ -15,6 +15,7 @@ from torture.measuring import (
     POISON_SECONDS,
     felt,
     from_accepted_to_told,
+    late,
     latency,
     slopes,
     stalls,
@@ -150,6 +151,17 @@ def test_a_fault_with_nothing_in_flight_does_not_count() -> None:
         Fault(t=4.5, until=5.5, kind="kill", whom="reactor-1"),
     )
     assert [one.in_flight for one in felt(found, stalls(found))] == [0, 1]
+
+
+def test_late_is_what_nobody_can_be_blamed_for() -> None:
+    """Told after two seconds, with no fault in them, nor in the six seconds before."""
+    kill = Fault(t=30, until=31, kind="kill", whom="reactor-1")
+    for accepted, told, expected in (
+        (10.0, 12.5, True), (10.0, 11.9, False), (28.1, 33.0, False), (27.9, 33.0, True),
+        (36.9, 40.0, False), (37.1, 40.0, True),
+    ):  # fmt: skip
+        found = books(*command("a", sent=accepted, accepted=accepted, told=told), kill)
+        assert late(found) == ([(accepted, pytest.approx(told - accepted))] if expected else [])
 
 
 def test_latency_counts_from_the_202() -> None:

@@ -26,6 +26,8 @@ from homing_reactor.suspicion import Suspicion
 
 log = get(__name__)
 TICK_SECONDS = 1.0
+TICKS_OF_A_LEASE = 3
+"""At least: one that comes late, or is not answered, costs nothing."""
 CALM_SECONDS = 0.01
 """After each look: the first hint is followed at once, those that come meanwhile together."""
 RETRY_SECONDS = 0.2
@@ -58,7 +60,8 @@ class Membership:
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._disconnected_at: float | None = None
-        self._next_end = TICK_SECONDS
+        self._pace = min(TICK_SECONDS, around.lease.seconds / TICKS_OF_A_LEASE)
+        self._next_end = self._pace
         """Seconds until another's lease ends, if it is not renewed: then is the time to look."""
 
     def held(self) -> list[Held]:
@@ -82,7 +85,7 @@ class Membership:
             await self._try_tick()
             await asyncio.sleep(CALM_SECONDS)
             wake = asyncio.create_task(self._wake.wait())
-            pace = min(TICK_SECONDS * random.uniform(0.9, 1.0), self._next_end)  # noqa: S311
+            pace = min(self._pace * random.uniform(0.9, 1.0), self._next_end)  # noqa: S311
             await asyncio.wait((wake, stop), timeout=pace, return_when=asyncio.FIRST_COMPLETED)
             wake.cancel()
         stop.cancel()
@@ -105,7 +108,7 @@ class Membership:
             raise TopologyMismatch("another stream was adopted since this process began")
         self._lease.renewed(sent_at)
         others = [left for one, left in standing.live.items() if one != self.instance]
-        self._next_end = min(others, default=TICK_SECONDS) + CALM_SECONDS
+        self._next_end = min(others, default=self._pace) + CALM_SECONDS
         for held in self._held.values():
             if standing.held.get(held.partition) != held.epoch and not held.stopped:
                 log.info("partition.lost", partition=held.partition, epoch=held.epoch)
