@@ -42,8 +42,8 @@ class Release:
                   f"web.service.nodePort={NODE_PORT}"]  # fmt: skip
         await self.helm("install", NAME, str(CHART), "--create-namespace", "--wait",
                         "--timeout", "3m", "--set", ",".join(values))  # fmt: skip
-        # The pods are ready; that each node knows the Service is not what Helm waits for.
-        await until_answers(await self.url())
+        # The pods are ready; that each node knows both Services is not what Helm waits for.
+        await until_answers(f"{await self.url()}/api/session")
 
     async def uninstall(self) -> None:
         """Remove it, and wait until its pods are gone."""
