@@ -81,5 +81,6 @@ def row_of(stored: Stored) -> OutcomeRow:
     return OutcomeRow(
         command_id=outcome.command_id, owner=stored.owner, type=outcome.type, key=outcome.key,
         status=outcome.status, body=msgspec.json.encode(outcome).decode(),
-        fingerprint=stored.fingerprint, incarnation=1, partition=0, sequence=1,
+        fingerprint=stored.fingerprint, incarnation=1, partition=outcome.position.partition,
+        sequence=1,
     )  # fmt: skip

@@ -10,13 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from torture import history
+from torture import answers, history
 from torture.books import Name, gather
 from torture.checking import check
 from torture.history import (
+    ENDED,
     Accepted,
     Asked,
     Entry,
+    Fault,
     Final,
     Kind,
     Log,
@@ -147,6 +149,26 @@ def test_an_outcome_that_only_the_status_tells_was_not_told(story: Story) -> Non
     assert story.end() == ["untold"]
     story.entries.append(Reset(t=5, owner=1))
     assert [violation.kind for violation in check(gather(story.entries))] == []
+
+
+def test_a_reset_excuses_nothing_that_was_accepted_after_it(story: Story) -> None:
+    """From there on the stream is a whole one again."""
+    story.change(story.told("k-1", 1), by="asked")
+    story.entries.append(Reset(t=-1, owner=1))
+    assert story.end() == ["untold"]
+
+
+def test_a_process_that_ends_by_itself_is_a_violation(story: Story) -> None:
+    """Whoever ends it on purpose has planned it."""
+    story.entries.append(Fault(t=5, until=5, kind="kill", whom="reactor-1"))
+    story.entries.append(Fault(t=6, until=6, kind=ENDED, whom="api-1", note="exit code 1"))
+    assert story.end() == ["ended"]
+
+
+@pytest.mark.parametrize(("status", "again"), [(429, True), (500, False), (502, True), (503, True)])
+def test_a_500_without_an_outcome_is_no_reason_to_try_again(status: int, again: bool) -> None:
+    """It is written down as an answer that the interface does not know."""
+    assert answers.of_submit(status, b"{}").again is again
 
 
 def test_a_stream_of_one_command_has_to_tell_it(story: Story) -> None:

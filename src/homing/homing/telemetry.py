@@ -7,7 +7,8 @@ from here.
 
 Times between two processes (`queue`, the loop, fail-over) compare their wall clocks; fail-over
 takes the database's alone. What is measured when somebody scrapes (`Scraped`) is absent while it
-cannot be known: a 0 would be a lie.
+cannot be known: a 0 would be a lie. The file is as long as its list: in two there would be no one
+place.
 """
 
 from __future__ import annotations
