@@ -3,9 +3,10 @@
 No `Host`, header fields that are none or too long, a length that is no number: the parser gives up,
 and `H11Protocol._send_error_response` writes a status with nothing below it. No setting changes
 that, so a class of ours stands in under the name by which `hypercorn.protocol` looks it up. Of
-Hypercorn's insides it needs that name, that method (called while the parser's error is handled) and
-`stream_send`. Should an update move one of them, the bare answer is back, and the tests that send
-such bytes to real ports (`tests/integration/test_refused_requests.py`) fail.
+Hypercorn's insides it needs that name, that method (called while the parser's error is handled),
+`stream_send`, and `_check_protocol`, which alone leads to HTTP/2. Should an update move one of
+them, Hypercorn's own way is back, and the tests that send such bytes to real ports
+(`tests/integration/test_refused_requests.py`) fail.
 """
 
 from __future__ import annotations
