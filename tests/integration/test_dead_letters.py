@@ -15,7 +15,7 @@ from homing.partition import subject_of
 from support.letters import outcome, publish, stray
 from support.place import Servers
 from support.shell import Ran, Shell
-from support.sse import listening, take
+from support.sse import listening, told_of
 from support.waiting import until
 from support.world import World, running_world
 
@@ -85,8 +85,7 @@ async def test_a_replay_is_a_new_command_and_its_owner_is_told(
         assert ran.code == 0, ran.err
         sent = msgspec.json.decode(ran.out)
         assert sent["command_id"] == replayed_command_id(failed, 1)
-        (told,) = await take(stream, 1)
-    assert told.json["command_id"] == sent["command_id"]
+        told = await told_of(stream, sent["command_id"])
     assert told.json["replays"] == failed
     assert told.json["status"] == "succeeded"
     assert (told.json["data"]["count"], told.json["data"]["last"]) == (3, 1)

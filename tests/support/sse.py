@@ -114,3 +114,16 @@ async def take(stream: AsyncIterator[Event], count: int, seconds: float = 20) ->
     """The next events."""
     async with asyncio.timeout(seconds):
         return [await anext(stream) for _ in range(count)]
+
+
+async def told_of(stream: AsyncIterator[Event], command_id: str, seconds: float = 20) -> Event:
+    """The event of one command.
+
+    A stream without a cursor tells what comes from now on, and also what no sweep had seen before:
+    an outcome of the last second, for which nobody had waited.
+    """
+    async with asyncio.timeout(seconds):
+        async for event in stream:
+            if event.json.get("command_id") == command_id:
+                return event
+    raise AssertionError(f"the stream ended without {command_id}")
