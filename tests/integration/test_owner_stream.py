@@ -136,3 +136,29 @@ async def test_what_comes_while_history_is_read(here: Replica, reactor: Writer) 
 
     here.outcomes.after = more
     await never_ahead(here, start, await here.told(start, wanted))
+
+
+async def test_ids_of_more_digits_come_after_those_of_fewer(
+    here: Replica, reactor: Writer, place: Place
+) -> None:
+    """999 before 1000, in pages of any size, forwards and backwards: a number, not its text."""
+    await write(reactor, 6)
+    await place.rows(
+        "UPDATE homing.outcomes o SET xid = (998 + n)::text::xid8 FROM "
+        "(SELECT command_id, row_number() OVER () AS n FROM homing.outcomes) numbered "
+        "WHERE o.command_id = numbered.command_id"
+    )
+    told = [
+        [placed.xid async for placed in _paged(ask, begin)]
+        for ask, begin in ((here.outcomes.own_since, 0), (here.outcomes.own_before, 2**63 - 1))
+    ]
+    assert told == [list(range(999, 1005)), list(range(1004, 998, -1))]
+
+
+async def _paged(ask: Callable[..., Awaitable[list[Placed]]], begin: int) -> AsyncIterator[Placed]:
+    """All that there is, by two."""
+    where = (begin, NIL)
+    while page := await ask(ME, *where, 2):
+        for placed in page:
+            yield placed
+        where = (page[-1].xid, page[-1].stored.outcome.command_id)

@@ -43,15 +43,16 @@ SELECT pg_snapshot_xmin(now)::text, pg_snapshot_xmax(now)::text,
        (SELECT timeline_id FROM pg_control_checkpoint())
 FROM pg_current_snapshot() now
 """
+# By the column and not by its text, which has the same name in the result: 999 is before 1000.
 _OWN_SINCE = """
 SELECT xid::text, command_id::text, fingerprint, body FROM homing.outcomes
 WHERE owner = $1 AND xid >= $2::text::xid8 AND (xid, command_id) > ($2::text::xid8, $3::uuid)
-ORDER BY xid, command_id LIMIT $4
+ORDER BY outcomes.xid, outcomes.command_id LIMIT $4
 """
 _OWN_BEFORE = """
 SELECT xid::text, command_id::text, fingerprint, body FROM homing.outcomes
 WHERE owner = $1 AND xid <= $2::text::xid8 AND (xid, command_id) < ($2::text::xid8, $3::uuid)
-ORDER BY xid DESC, command_id DESC LIMIT $4
+ORDER BY outcomes.xid DESC, outcomes.command_id DESC LIMIT $4
 """
 NIL = "00000000-0000-0000-0000-000000000000"
 PAGE = 5000
