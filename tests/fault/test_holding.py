@@ -200,13 +200,15 @@ async def test_surplus_is_released_after_the_round_in_hand(place: Place) -> None
     assert "round.failed" not in slow.log
 
 
-async def test_a_hand_over_in_the_middle_of_a_round(place: Place) -> None:
+async def test_a_hand_over_in_the_middle_of_a_round(place: Place, tmp_path: Path) -> None:
     """SIGTERM: the round is finished and told, the rest is the next one's, without a lease."""
-    slow = Process("reactor", place, ["slow"], **LONG)
+    flag = tmp_path / "flag"
+    flag.touch()
+    slow = Process("reactor", place, ["slow", str(flag)], **LONG)
     async with running_api(place) as url, waiters(url, "t") as group, processes(slow):
         await shared(place, 8)
         held = [asyncio.create_task(group.hold(number)) for number in range(3)]
-        await until(place.stored)
+        await until(lambda: not flag.exists())
         assert await _applied(place) == 0
         assert await slow.end(signal.SIGTERM) == 0
         assert await _applied(place) > 0

@@ -115,8 +115,8 @@ async def test_the_fence_alone_is_enough(runs: Runs) -> None:
 
 @pytest.mark.timeout(180)
 async def test_without_the_reset_commands_are_lost(runs: Runs) -> None:
-    """What a killed reactor had pulled is passed over by its successor."""
-    words = ("--rate", "600", "--faults", "kill", "--pace", "0.3")
+    """What a reactor had pulled when it died, or slept, is passed over by its successor."""
+    words = ("--rate", "600", "--faults", "kill,expire", "--pace", "0.3")
     done = await runs.run(*SMALL, *words, "--without", "reset")
     assert done.code == 1, done.printed
     assert "lost" in done.kinds

@@ -56,7 +56,7 @@ async def test_a_stream_that_lost_everything_is_adopted(place: Place, accident: 
         async with api_for(place, book) as url:
             await book.send(url, 6)
         await accident(place)
-        code, said = await adopt(place, HOMING_DUPLICATE_WINDOW_SECONDS="8")
+        code, said = await adopt(place, HOMING_DUPLICATE_WINDOW_SECONDS="15")
         assert code == 0, said
         async with both(place, book) as url:
             await book.send(url, 6)

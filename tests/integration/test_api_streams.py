@@ -17,7 +17,7 @@ from homing_api import streams
 from support.place import Servers
 from support.rows import made, writer
 from support.running import running_api
-from support.sse import Event, Parser, listening, take
+from support.sse import Event, Parser, listening, live, take
 from support.waiting import until
 from support.world import REGISTER, World, outcome_of, place_named, running_world
 
@@ -75,7 +75,7 @@ async def test_late_is_said_once_and_the_stream_stays(me: httpx.AsyncClient) -> 
 
 async def test_an_owners_stream_has_all_outcomes_and_resumes(me: httpx.AsyncClient) -> None:
     """Everything after the cursor comes again on the next stream, on this replica or another."""
-    async with listening(me, "/api/outcomes/stream") as stream:
+    async with live(me, "/api/outcomes/stream") as stream:
         first = await submit(me, "First")
         (event,) = await take(stream, 1)
         assert event.json["command_id"] == first["command_id"]
@@ -94,7 +94,7 @@ async def test_a_cut_in_the_middle_of_history_loses_nothing(world: World) -> Non
     """A cursor in what is stored does not run ahead of what is still to be read."""
     async with world.session() as one, writer(world.place) as reactor:
         owner = OwnerToken((await one.get("/api/session")).json()["owner"])
-        async with listening(one, "/api/outcomes/stream") as stream:
+        async with live(one, "/api/outcomes/stream") as stream:
             await submit(one, "Cursor")
             (event,) = await take(stream, 1)
         stored = [made(owner) for _ in range(30)]
@@ -113,7 +113,7 @@ async def test_a_cut_in_the_middle_of_history_loses_nothing(world: World) -> Non
 
 async def test_resume_goes_on_at_another_replica(world: World, me: httpx.AsyncClient) -> None:
     """A cursor of one is understood by the other."""
-    async with listening(me, "/api/outcomes/stream") as stream:
+    async with live(me, "/api/outcomes/stream") as stream:
         await submit(me, "Here")
         (event,) = await take(stream, 1)
     said = await submit(me, "There")
@@ -167,7 +167,7 @@ async def test_two_owners_never_see_each_others_outcomes(world: World) -> None:
     """Ten owners, each with a stream, a hundred commands: to each its own and no other."""
 
     async def one(number: int) -> tuple[set[str], set[str]]:
-        async with world.session() as mine, listening(mine, "/api/outcomes/stream") as stream:
+        async with world.session() as mine, live(mine, "/api/outcomes/stream") as stream:
             sent = {(await submit(mine, f"{number}/{n}"))["command_id"] for n in range(10)}
             seen = set()
             while not sent <= seen:
@@ -180,7 +180,7 @@ async def test_two_owners_never_see_each_others_outcomes(world: World) -> None:
 
 async def test_every_event_parses_whatever_is_in_it(me: httpx.AsyncClient) -> None:
     """Line breaks of every kind, emoji and `</script>` arrive as they were sent."""
-    async with listening(me, "/api/outcomes/stream") as stream:
+    async with live(me, "/api/outcomes/stream") as stream:
         answer = await me.post(
             REGISTER,
             json={"name": f"N{HOSTILE}", "category": "Town", "description": f"D{HOSTILE}"},

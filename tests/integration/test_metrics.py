@@ -20,7 +20,7 @@ from homing.telemetry import CATALOGUE
 from support.place import Place, Servers, fresh_place
 from support.running import Process
 from support.scraped import Page, scraped
-from support.sse import listening, take
+from support.sse import listening, live, take
 from support.waiting import until
 from support.world import client
 
@@ -181,7 +181,7 @@ async def _streams_open_and_end(system: System) -> None:
 
 async def _somebody_streams(system: System, me: httpx.AsyncClient) -> None:
     path = "/api/outcomes/stream"
-    async with listening(me, path) as events:
+    async with live(me, path) as events:
         await until(lambda: _is(system.api, "homing_streams_open", 1))
         await me.post(ADD, json=tally(), headers=WAIT)
         await take(events, 1)  # so that the history is behind it, and the next one is live

@@ -240,9 +240,10 @@ def acknowledged(applied: Method) -> Method:
 
 
 def slow(apply: Method) -> Method:
-    """Take a second more for each round, before its transaction."""
+    """Take a second more for each round, before its transaction; the flag goes with the first."""
 
     async def slowed(applier: Applier, *said: Any) -> Any:
+        armed()
         await asyncio.sleep(SLOW_SECONDS)
         return await apply(applier, *said)
 

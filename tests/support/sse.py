@@ -110,6 +110,25 @@ async def listening(
         yield events(response)
 
 
+@asynccontextmanager
+async def live(one: httpx.AsyncClient, path: str) -> AsyncIterator[AsyncIterator[Event]]:
+    """An owner's stream that has told its history: what is committed from now on comes on it."""
+    parser, early = Parser(), list[Event]()
+    async with one.stream("GET", path) as response:
+        pieces = response.aiter_raw()
+        while not parser.last_event_id:
+            early += parser.feed(await anext(pieces))
+
+        async def rest() -> AsyncIterator[Event]:
+            for event in early:
+                yield event
+            async for piece in pieces:
+                for event in parser.feed(piece):
+                    yield event
+
+        yield rest()
+
+
 async def take(stream: AsyncIterator[Event], count: int, seconds: float = 20) -> list[Event]:
     """The next events."""
     async with asyncio.timeout(seconds):
