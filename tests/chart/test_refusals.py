@@ -22,6 +22,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"operator": {"token": "t" * 16, "existingSecret": "x"}}, r"both given"),
     ({"operator": {"enabled": False, "token": "t" * 16}}, r"operator\.enabled is false"),
     ({"operator": {"token": "short"}}, r"operator/token|operator\.token"),
+    ({"operator": {"token": "t" * 501}}, r"operator/token|operator\.token"),
     ({"settings": {"HOMING_OPERATOR_TOKEN": "t" * 16}}, r"is a secret"),
     ({"session": {"keys": "short"}}, r"session/keys|session\.keys"),
     ({"settings": {"HOMING_NATS_URL": "nats://u:p@x"}}, r"is a secret"),
@@ -36,6 +37,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"settings": {"OTEL_EXPORTER_OTLP_HEADERS": "key=secret"}}, r"is a secret"),
     ({"telemetry": {"otlp": {"headersSecret": "x"}}}, r"says not where to"),
     ({"telemetry": {"otlp": {"protocol": "http/json"}}}, r"protocol"),
+    ({"telemetry": {"otlp": {"endpoint": "http://user:password@x"}}}, r"endpoint"),
     ({"telemetry": {"samplerArg": "2"}}, r"samplerArg"),
     ({"monitoring": {"podMonitor": {"interval": "30"}}}, r"interval"),
     (

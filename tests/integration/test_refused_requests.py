@@ -99,6 +99,21 @@ async def test_a_host_that_is_none_is_a_problem(listening: Listening, port: str,
         assert answer.problem["type"] == "/problems/bad-host"
 
 
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("name", ["Baggage", "Cookie", "Accept", "Traceparent"])
+async def test_a_control_character_in_a_header_is_a_problem(
+    listening: Listening, port: str, name: str
+) -> None:
+    """400 with the header's name (RFC 9110, section 5.5), and not an error of whoever is asked."""
+    for value in ("a=\x1b", "a=\x7f", "\x01"):
+        for first in ("GET /livez", "GET /api/session", "GET /operator/state"):
+            answer = await said(listening[port], request(first, f"{name}: {value}"))
+            assert answer is not None
+            assert (answer.status, answer.closed) == (400, True)
+            assert answer.problem["type"] == "/problems/bad-header"
+            assert name.lower() in answer.problem["detail"]
+
+
 @pytest.mark.parametrize("port", PORTS[1:])
 async def test_a_probe_without_a_host_is_answered(listening: Listening, port: str) -> None:
     """HTTP/1.0 knows none, and what asks for it is often the simplest client there is."""

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+import structlog
 
 from homing.local import ports
 from support.raw import Said, request, said
 from support.running import running_web
 
 BODY = b'{"tally_id":"t","number":1}'
+PLANTED = "planted-in-the-path"
 ANSWER = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -86,6 +88,37 @@ async def test_a_command_without_a_key_is_not_and_none_is_sent_a_third_time(
         headers = {"Idempotency-Key": "k"} if keyed else {}
         assert await send(url, **headers) == 502
         assert len(upstream.bodies) == broken
+
+
+@pytest.mark.parametrize("broken", [1, 2])
+async def test_what_is_said_of_a_request_is_its_route_and_its_trace(broken: int) -> None:
+    """Sent again, or lost: never its path, in which anything may stand."""
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"Idempotency-Key": "k", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    with structlog.testing.capture_logs() as lines:
+        async with behind_the_proxy(broken) as (url, _upstream):
+            await send(url, **headers)
+            async with httpx.AsyncClient(base_url=url) as client:
+                await client.get(f"/api/{PLANTED}/x?y={PLANTED}")
+    about = [line for line in lines if line["event"].startswith("web.upstream")]
+    assert {line["event"] for line in about} >= {"web.upstream.repeated"}
+    assert all(line["route"] == "/api/commands/{type}" for line in about)
+    assert all(line["trace_id"] == trace for line in about)
+    assert PLANTED not in str(lines)
+
+
+async def test_an_api_that_is_away_is_said_without_the_path() -> None:
+    """One of no route that is known, too."""
+    with structlog.testing.capture_logs() as lines:
+        async with (
+            running_web("http://127.0.0.1:9") as web,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{web.public}") as client,
+        ):
+            for path in (f"/api/{PLANTED}", f"/api/commands/{PLANTED}"):
+                assert (await client.get(path)).status_code == 503
+    away = [line for line in lines if line["event"] == "web.upstream.away"]
+    assert [line["route"] for line in away] == ["other", "/api/commands"]
+    assert PLANTED not in str(lines)
 
 
 async def test_without_a_way_to_the_api_operators_are_told_so() -> None:

@@ -51,6 +51,25 @@ def test_other_lines_are_shown_as_they_came(text: str) -> None:
     assert logview.render("web", text, None) == f"web       | {text}"
 
 
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\rerror\x9b31m\u2028\x7f\x08\x00"
+
+
+@pytest.mark.parametrize("field", ["action", "level", "timestamp", "why", HOSTILE, "exception"])
+def test_no_field_moves_the_cursor_or_begins_a_line(field: str) -> None:
+    """Whatever a client has sent: what is no sign is written out."""
+    shown = logview.render("web", line(**{field: f"2030-01-02T{HOSTILE}\nweb | forged"}), None)
+    assert all(one.isprintable() for one in shown.split("\n"))
+    assert "owned" in shown or field == "timestamp"
+    assert not any(one.startswith("web | forged") for one in shown.split("\n"))
+
+
+def test_no_other_line_moves_the_cursor() -> None:
+    """What paints may stay: a process that logs for a terminal has escaped the rest itself."""
+    shown = logview.render("web", f"\x1b[2m03:04\x1b[0m\tx{HOSTILE}", 36)
+    assert "\x1b[2m03:04\x1b[0m\tx\\x1b]0;owned\\x07\\x1b[2J\\rerror" in shown
+    assert shown.count("\x1b") == 4
+
+
 def test_colour_is_stable_and_only_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name keeps its colour; no terminal or NO_COLOR means no escape codes at all."""
 

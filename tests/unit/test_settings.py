@@ -25,6 +25,39 @@ def test_what_is_no_url_is_a_problem(name: str) -> None:
         load(ReactorSettings, {**urls, f"HOMING_{name}": "x"})
 
 
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("NATS_URL", "nats://u:secret@host:PORT"),
+        ("NATS_URL", "nats://[::1"),
+        ("NATS_URL", "nats://u:sec/ret@host"),
+        ("POSTGRES_URL", "postgresql://u:secret@a:5432,b:x/homing"),
+        ("API_URL", "http://[::1"),
+        ("API_URL", "http://host:99999"),
+    ],
+)
+def test_a_port_that_is_none_is_a_problem_with_its_name(name: str, url: str) -> None:
+    """Not a traceback, nor a wait without end; and what may be a secret is not repeated."""
+    kind = WebSettings if name == "API_URL" else ReactorSettings
+    urls = {"HOMING_NATS_URL": "nats://x", "HOMING_POSTGRES_URL": "postgresql://x"}
+    with pytest.raises(SettingsError, match=f"HOMING_{name}: its port") as caught:
+        load(kind, {**urls, f"HOMING_{name}": url})
+    assert "sec" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p,w%2F@a:5432,[::1]:5433/homing?options=-c%20x=y,z:w",
+        "postgresql:///homing?host=/run/postgresql",
+    ],
+)
+def test_what_postgres_takes_is_taken(url: str) -> None:
+    """Several hosts, a socket, commas in the password and in the options."""
+    given = {"HOMING_NATS_URL": "nats://u:p@[::1]:4222", "HOMING_POSTGRES_URL": url}
+    assert load(ReactorSettings, given).postgres_url == url
+
+
 def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
     """`…_FILE` names a file that holds the value."""
     file = tmp_path / "url"

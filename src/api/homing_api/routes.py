@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from homing import telemetry
 from homing.domain import Domain
+from homing.identity import trace_id
 from homing.log import get
 from homing.outcome import CommandId, Outcome, OwnerToken, now
 from homing.problems import CONTENT_TYPE, kind_of
@@ -205,7 +206,9 @@ def answer_errors(app: Quart) -> None:
 
     @app.errorhandler(Exception)
     async def broken(error: Exception) -> Response:
-        log.error("request.failed", path=request.path, exc_info=error)
+        route = request.url_rule.rule if request.url_rule else "other"
+        about = {"trace_id": trace} if (trace := trace_id(_traceparent() or "")) else {}
+        log.error("request.failed", route=route, exc_info=error, **about)
         return await problem(Problem(500, "internal-error", "Something here is broken."))
 
 

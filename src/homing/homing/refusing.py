@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from homing.answers import Answer, Send, give, problem
 from homing.hosts import is_host
 
+# RFC 9110, section 5.5; the parser lets them through.
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _CLOSE = (b"connection", b"close")
 _NO_WEBSOCKET = problem(400, "no-websocket", "No WebSocket is spoken here.", _CLOSE)
 
@@ -35,6 +38,10 @@ def _refusal(scope: Any) -> Answer | None:
             "A request has Content-Length or Transfer-Encoding, not both (RFC 9112, section 6.3)."
         )
         return problem(400, "ambiguous-length", detail, _CLOSE)
+    for name, value in scope["headers"]:
+        if _CONTROL.search(value):
+            detail = f"The header {name.decode('latin-1')} has a control character in it."
+            return problem(400, "bad-header", detail, _CLOSE)
     hosts = (value for name, value in scope["headers"] if name == b"host")  # HTTP/1.0 has none
     if not all(is_host(host.decode("latin-1")) for host in hosts):
         return problem(400, "bad-host", "Host has to be a name or an address.", _CLOSE)

@@ -8,9 +8,11 @@ A variable with the suffix `_FILE` names a file that holds the value, for secret
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -27,7 +29,9 @@ PostgresUrl = Annotated[
 ]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/][^\s]*\Z")]
 # Long enough not to be guessed, and of what fits into a header as it is (RFC 6750).
-OperatorToken = Annotated[str, Meta(min_length=16, pattern=r"^[A-Za-z0-9._~+/-]+=*\Z")]
+OperatorToken = Annotated[
+    str, Meta(min_length=16, max_length=500, pattern=r"^[A-Za-z0-9._~+/-]+=*\Z")
+]
 Switch = Literal["on", "off"]
 Days = Annotated[float, Meta(gt=0, le=36_500)]
 S = TypeVar("S", bound="Logging")
@@ -204,6 +208,8 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
             text = _read(name, environ)
             if text is not None:
                 values[field.name] = msgspec.convert(text, field.type, strict=False)
+                if name.endswith("_URL") and not _connectable(text):
+                    problems.append(f"{name}: its port is no number, or a bracket is left open")
             elif field.required:
                 problems.append(f"{name} is not set")
         except (msgspec.ValidationError, OSError, UnicodeDecodeError) as error:
@@ -214,6 +220,17 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
         return kind(**values)
     except ValueError as error:  # settings that do not go together
         raise SettingsError([str(error)]) from None
+
+
+def _connectable(url: str) -> bool:
+    """Whether each host of a URL can be told from its port; Postgres takes several of them."""
+    where = re.sub("://[^/?#]*@", "://", url).partition("?")[0]
+    try:
+        for one in where.split(","):
+            urlsplit(one if "://" in one else f"//{one}").port  # noqa: B018  # raises
+    except ValueError:
+        return False
+    return True
 
 
 def _read(name: str, environ: Mapping[str, str]) -> str | None:

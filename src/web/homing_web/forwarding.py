@@ -11,10 +11,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from homing.answers import Answer, Headers
+from homing.identity import trace_id
+from homing.tracing.requests import submits
 
 Scope = dict[str, Any]
 
 EVENT_STREAM = b"text/event-stream"
+_ROUTES = (
+    *("/api/commands", "/api/outcomes", "/api/session"),
+    *("/operator/dead-letters", "/operator/events", "/operator/state"),
+)
 _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authorization proxy-connection te trailer transfer-encoding"
     b" upgrade".split()
@@ -61,6 +67,15 @@ def target(scope: Scope) -> str:
     path: str = scope.get("raw_path", scope["path"].encode()).decode("ascii")
     query: str = scope["query_string"].decode("ascii")
     return f"{path}?{query}" if query else path
+
+
+def about(scope: Scope) -> dict[str, str]:
+    """What a log line says of a request: never its path, which may hold what nobody may read."""
+    path: str = scope["path"]
+    route = next((one for one in _ROUTES if f"{path}/".startswith(f"{one}/")), None)
+    trace = trace_id(header(scope["headers"], b"traceparent").decode("latin-1"))
+    said = {"route": submits(scope["method"], path) or route or "other"}
+    return {**said, "trace_id": trace} if trace else said
 
 
 def wants_events(scope: Scope) -> bool:

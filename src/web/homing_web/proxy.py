@@ -30,6 +30,7 @@ from homing.log import get
 from homing_web.forwarding import (
     EVENT_STREAM,
     Scope,
+    about,
     come_back,
     end_to_end,
     header,
@@ -109,7 +110,7 @@ class Proxy:
             if not answering.cancelled():
                 answering.result()
         except TimeoutError:
-            log.info("web.reader.cut", path=scope["path"])
+            log.info("web.reader.cut", **about(scope))
 
     async def drain(self, seconds: float) -> None:
         """End the open streams one by one over the window, then wait for what is in hand."""
@@ -142,7 +143,7 @@ class Proxy:
             if response.status in (502, 503, 504) and wants_events(scope):
                 await give(send, come_back(_reconnect()))
             else:
-                await self._relay(response, send)
+                await self._relay(scope, response, send)
         finally:
             response.close()
 
@@ -158,7 +159,7 @@ class Proxy:
                 raise BodyTooLarge from None
             if not _may_be_repeated(scope, sending, error):
                 raise
-            log.info("web.upstream.repeated", path=scope["path"], why=repr(error))
+            log.info("web.upstream.repeated", why=repr(error), **about(scope))
         return await self._request(scope, sending)
 
     async def _request(self, scope: Scope, sending: _Sending) -> ClientResponse:
@@ -175,7 +176,7 @@ class Proxy:
             timeout=ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=silence),
         )
 
-    async def _relay(self, response: ClientResponse, send: Send) -> None:
+    async def _relay(self, scope: Scope, response: ClientResponse, send: Send) -> None:
         events = response.headers.get("Content-Type", "").startswith(EVENT_STREAM.decode())
         if events:
             self._streams.add(response)
@@ -189,7 +190,7 @@ class Proxy:
             # Returning without an end cuts the connection, so that the client sees it is not whole.
             # An event stream may end anywhere: its reader drops half an event and comes back.
             if not events:
-                log.warning("web.upstream.lost", path=response.url.path, why=str(error))
+                log.warning("web.upstream.lost", why=str(error), **about(scope))
                 return
         finally:
             self._streams.discard(response)
@@ -267,7 +268,7 @@ async def _say(send: Send, part: str, **fields: Any) -> None:
 
 def _away(scope: Scope, error: Exception) -> Answer:
     """What to answer when the API did not."""
-    log.warning("web.upstream.away", path=scope["path"], why=repr(error))
+    log.warning("web.upstream.away", why=repr(error), **about(scope))
     if wants_events(scope):
         return come_back(_reconnect())
     if isinstance(error, ClientConnectorError | ConnectionTimeoutError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import re
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -33,6 +34,7 @@ from homing.tracing.settings import Tracing
 log = get(__name__)
 FLUSH_SECONDS = 1.5
 SAID_MAX = 300
+_QUERY = re.compile(r"\?\S+")
 
 
 @asynccontextmanager
@@ -115,7 +117,7 @@ class _Watched(SpanExporter):
         try:
             result = self._exporter.export(spans)
         except Exception as error:  # whatever it is, spans are lost and nothing else
-            self._reason.said, result = repr(error)[:SAID_MAX], SpanExportResult.FAILURE
+            self._reason.said, result = _shown(repr(error)), SpanExportResult.FAILURE
         if result is not SpanExportResult.SUCCESS:
             if not self._lost:
                 self._around.run(log.warning, "traces.lost", why=self._reason.said)
@@ -146,4 +148,9 @@ class _Reason(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the last word."""
-        self.said = record.getMessage()[:SAID_MAX]
+        self.said = _shown(record.getMessage())
+
+
+def _shown(said: str) -> str:
+    """What an exporter says, without the query of its collector's URL: keys stand in some."""
+    return _QUERY.sub("?…", said)[:SAID_MAX]

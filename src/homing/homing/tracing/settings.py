@@ -33,6 +33,7 @@ QUEUE, BATCH = ("OTEL_BSP_MAX_QUEUE_SIZE", 2048), ("OTEL_BSP_MAX_EXPORT_BATCH_SI
 COUNTS = (
     QUEUE[0], BATCH[0], "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT",
 )  # fmt: skip
+COUNT_MAX = 2**31 - 1
 LIMITS = tuple(
     f"OTEL_{limit}"
     for limit in (
@@ -125,7 +126,7 @@ class _Said:
         self.otlp("COMPRESSION", lambda name: self.one_of(name, compressions))
         for file in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"):
             self.otlp(file, self._file)
-        self.otlp("TIMEOUT", lambda name: str(self.number(name, 10.0, above=0.0)))
+        self.otlp("TIMEOUT", lambda name: str(self.number(name, 10.0, above=0.0, most=86_400.0)))
         for name in COUNTS:
             self._count(name, 1, least=1)
         for name in LIMITS:
@@ -162,22 +163,27 @@ class _Said:
 
     def _count(self, name: str, default: int, *, least: int) -> int:
         text = self.text(name)
-        if text and not (text.isascii() and text.isdigit() and int(text) >= least):
-            self._wrong(name, f"must be a whole number from {least} on, not {text!r:.50}")
+        whole = text.isascii() and text.isdigit() and len(text) <= len(str(COUNT_MAX))
+        if text and not (whole and least <= int(text) <= COUNT_MAX):
+            said = f"must be a whole number from {least} to {COUNT_MAX}, not {text!r:.50}"
+            self._wrong(name, said)
             return default
         return int(text or default)
 
     def _url(self, name: str) -> str:
+        """Of a collector; without a password, which the exporters put into what they log."""
         text = self.text(name)
         if not text:
             return ""
         try:
             parts = urlsplit(text)
             usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            usable = usable and "@" not in parts.netloc
         except ValueError:
             usable = False
         if not usable:
-            self._wrong(name, "must be a URL such as http://collector:4318")
+            said = "must be a URL such as http://collector:4318; what is secret is for"
+            self._wrong(name, f"{said} {name.replace('ENDPOINT', 'HEADERS')}")
         return text
 
     def _pairs(self, name: str) -> dict[str, str]:
