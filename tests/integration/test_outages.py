@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import time
 from typing import Any
 
 import httpx
+import pytest
 
+from homing.local import ports
 from support.place import Place
 from support.running import Process, running_api, running_reactor, until_answers
+from support.scraped import Page, scraped
 from support.sse import events
 from support.waiting import until
 from support.world import REGISTER, client, outcome_of, place_named
@@ -146,6 +151,41 @@ async def test_processes_wait_for_their_servers(place: Place) -> None:
     finally:
         assert await reactor.end() == 0
         assert await api.end() == 0
+
+
+@pytest.mark.parametrize("kind", ["api", "reactor"])
+async def test_a_server_that_was_not_asked_yet_is_not_said_to_be_away(
+    place: Place, kind: str
+) -> None:
+    """What refuses a connection is known within seconds; of the others nothing is said."""
+    (nobody,) = ports.free()
+    process = Process(kind, place, HOMING_NATS_URL=f"nats://127.0.0.1:{nobody}").start()
+    try:
+        await until(lambda: "start.waiting" in process.log, 10)
+        page = await until(lambda: _knows_nats(process))
+        assert page.value("homing_dependency_up", dependency="nats") == 0
+        assert page.get("homing_dependency_up", dependency="postgres") is None
+    finally:
+        await process.end()
+
+
+async def _knows_nats(process: Process) -> Page | None:
+    page = await scraped(process.internal)
+    return page if page.get("homing_dependency_up", dependency="nats") is not None else None
+
+
+async def test_migrate_waits_no_longer_than_it_is_told(place: Place) -> None:
+    """For NATS, too, whose client would try for two minutes."""
+    (nobody,) = ports.free()
+    began = time.monotonic()
+    environ = {"HOMING_NATS_URL": f"nats://127.0.0.1:{nobody}", "HOMING_WAIT_SECONDS": "1"}
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "homing", "migrate", stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **place.environ("homing_migrator"), **environ},
+    )  # fmt: skip
+    _, said = await running.communicate()
+    assert (running.returncode, b"Traceback" in said) == (1, False)
+    assert time.monotonic() - began < 30
 
 
 async def test_a_process_of_another_partition_count_refuses_to_start(place: Place) -> None:

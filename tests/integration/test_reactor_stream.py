@@ -9,14 +9,17 @@ from typing import Any
 import msgspec
 import nats
 import pytest
+import structlog
 from nats.js.client import JetStreamContext
 
 from homing.envelope import Envelope, encode
-from homing.identity import fingerprint, new_command_id, traceparent
+from homing.identity import fingerprint, new_command_id, trace_id, traceparent
 from homing.outcome import now
 from homing.partition import partition_of, subject_of
+from support.letters import outcome
 from support.place import Place, Servers
 from support.rows import somebody
+from support.running import running_reactor
 from support.waiting import until
 from support.world import World, running_world
 
@@ -179,3 +182,40 @@ async def test_the_same_id_twice_is_one_effect(world: World, stream: JetStreamCo
 
 async def _is(value: Any, wanted: int) -> bool:
     return bool(await value() == wanted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "reason"),
+    [
+        ("tally.later", {}, "unknown-type"),
+        (TYPE, {"schema_version": 99}, "newer-payload"),
+        ("t\x1b]0;owned", {}, "unknown-type"),
+    ],
+)
+async def test_what_a_partition_stands_still_for_is_said_once(
+    place: Place, kind: str, changes: dict[str, Any], reason: str
+) -> None:
+    """Behind what is applied before it; and of its type only what can be one."""
+    before, waits, behind = envelope(), envelope(type=kind, **changes), envelope()
+    client = await nats.connect(place.nats_url)
+    try:
+        stream = client.jetstream()
+        for one in (before, waits, behind):
+            await stream.publish(subject(place, command_type=one.type), encode(one))
+    finally:
+        await client.close()
+    with structlog.testing.capture_logs() as lines:
+        async with running_reactor(place):
+            await until(lambda: _waiting(lines))
+            await until(lambda: outcome(place, before.id))
+    (line,) = _waiting(lines)
+    assert (line["reason"], line["command_id"], line["log_level"]) == (reason, waits.id, "warning")
+    assert line["trace_id"] == trace_id(waits.traceparent)
+    assert line["partition"] == partition_of(KEY, place.partitions)
+    assert 500 < line["seconds"] <= 600
+    assert line.get("type") == (kind if kind.isprintable() else None)
+    assert line.get("schema_version") == (waits.schema_version if kind.isprintable() else None)
+
+
+def _waiting(lines: Any) -> list[Any]:
+    return [line for line in lines if line["event"] == "command.waiting"]

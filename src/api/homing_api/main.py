@@ -17,7 +17,7 @@ from functools import partial
 from homing import registry, settings, telemetry
 from homing.broker import Broker, CommandStream, Publisher, connect, watch_outcomes
 from homing.lag import Lag
-from homing.lifecycle import Lifecycle, patiently, run
+from homing.lifecycle import FOREVER, Lifecycle, patiently, run
 from homing.log import configure, get
 from homing.measuring import lag_of, pools_of, stream_of, unheld_by
 from homing.registry import Registry
@@ -53,7 +53,6 @@ from homing_api.submitting import Limits, Loop, Submitter
 from homing_api.sweeping import Sweeper
 
 log = get(__name__)
-FOREVER = float("inf")
 SWEEP_CONNECTIONS = 2
 REPLAY_SECONDS = 10.0
 
@@ -91,14 +90,13 @@ async def _work(
 ) -> None:
     domains = registry.load()
     telemetry.begin_at_zero("api", domains.types)
-    lifecycle.dependencies.update(nats=_not_yet, postgres=_not_yet)
     opened = []
     for name, size in (("reads", config.pool_size), ("sweeps", SWEEP_CONNECTIONS)):
         open_one = partial(_database, config, name, size)
-        opened.append(await patiently("postgres", FOREVER, open_one))
+        opened.append(await lifecycle.answer_of("postgres", open_one))
     reads, sweeps = opened
     scrape.measure(pools_of(*opened), unheld_by(partial(unheld, sweeps, config.lease_seconds)))
-    broker = await patiently("nats", FOREVER, lambda: connect(config.nats_url, "api"))
+    broker = await lifecycle.answer_of("nats", lambda: connect(config.nats_url, "api"))
     servers = Servers(broker, reads, sweeps)
     try:
         recorded = await patiently(
@@ -115,10 +113,6 @@ async def _work(
         await broker.close()
         await sweeps.close()
         await reads.close()
-
-
-def _not_yet() -> bool:
-    return False
 
 
 async def _database(config: ApiSettings, name: str, size: int) -> Database:

@@ -22,6 +22,7 @@ from homing.errors import HomingError, NotMigrated, Unavailable
 from homing.log import get
 
 log = get(__name__)
+FOREVER = float("inf")
 T = TypeVar("T")
 
 
@@ -32,7 +33,8 @@ class Lifecycle:
         self.started = asyncio.Event()
         self.stopping = asyncio.Event()
         self.dependencies: dict[str, Callable[[], bool]] = {}
-        """Whether each server that is shared with the other replicas answers; only to be shown."""
+        """Whether each server that is shared with the other replicas answers, as far as that is
+        known; only to be shown."""
         self._failure: str | None = None
 
     @property
@@ -56,10 +58,28 @@ class Lifecycle:
         self._failure = why
         self.stopping.set()
 
+    async def answer_of(self, server: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What `attempt` brings, tried for ever; meanwhile `server` is known to be away."""
+
+        async def once() -> T:
+            try:
+                return await attempt()
+            except Unavailable:
+                self.dependencies[server] = _away
+                raise
+
+        found = await patiently(server, FOREVER, once)
+        self.dependencies.pop(server, None)
+        return found
+
     @property
     def failure(self) -> str | None:
         """Why the process gave up, if it did."""
         return self._failure
+
+
+def _away() -> bool:
+    return False
 
 
 def run(main: Callable[[Lifecycle], Awaitable[None]]) -> None:

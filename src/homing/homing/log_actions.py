@@ -63,6 +63,8 @@ ACTIONS = {
     "pull.unsubscribe_failed": "An old inbox could not be given up",
     "stream.mismatch": "The stream is not the one that was applied; commands would be skipped",
     "round.failed": "A round was not committed; `verdict` says what is done about it",
+    "command.waiting": "Its partition stands still for it: a newer reactor may know its `type`, "
+    "its `schema_version` or its envelope; after ten minutes it is a dead letter",
     "command.dead_letter": "A command could not be processed: look at it with "
     "`homing dead-letters`",
     "outcomes.not_announced_again": "The last outcomes of a dead holder are left to the sweep",

@@ -147,6 +147,7 @@ STEP_SECONDS = _histogram(
     "to its round), apply, commit and announce (reactor, once per round), write (API, from an "
     "outcome that was heard to its client)",
     {"step": ("validate", "publish", "queue", "apply", "commit", "announce", "write")},
+    _AGES,
 )
 LOOP_SECONDS = _histogram(
     _API,

@@ -17,7 +17,7 @@ from homing import telemetry
 from homing.broker import CommandSource, Delivery
 from homing.errors import WAY_ON, BrokerUnavailable
 from homing.log import get
-from homing_reactor.intake import Intake, Task, Waiting
+from homing_reactor.intake import Intake, Task, Waiting, about
 from homing_reactor.lease import Lease
 from homing_reactor.peril import SAFE, Peril
 from homing_reactor.sequence import Sequence
@@ -66,6 +66,7 @@ class Held:
         self._idle.set()
         self._changed = asyncio.Event()
         self._bytes = 0
+        self._said = 0
         self.ended = asyncio.Event()
         """Nothing of it is in flight any more."""
 
@@ -136,6 +137,7 @@ class Held:
 
     async def round_over(self) -> None:
         """It is free again."""
+        self._say_what_waits()
         self._idle.set()
         self._changed.set()
         await self.refill()
@@ -174,7 +176,20 @@ class Held:
         due = time.monotonic() + task.wait_seconds if task.wait_seconds else 0.0
         self.waiting.append(Waiting(task, due))
         self._bytes += len(delivery.body)
+        self._say_what_waits()
         self._around.kick()
+
+    def _say_what_waits(self) -> None:
+        """Say, once for each, what the partition stands still for: a newer reactor."""
+        if not self.waiting:
+            return
+        task, due = self.waiting[0]
+        left = due - time.monotonic()
+        if task.fault is not None and left > 0 and task.delivery.sequence != self._said:
+            self._said = task.delivery.sequence
+            log.warning(
+                "command.waiting", partition=self.partition, seconds=round(left), **about(task)
+            )
 
     async def _reset(self, why: str) -> None:
         try:

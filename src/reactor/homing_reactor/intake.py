@@ -8,15 +8,16 @@ for it.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from homing import envelope as envelopes
 from homing.broker import Delivery
-from homing.commands import Command
+from homing.commands import TYPE_PATTERN, Command
 from homing.domain import Domain
 from homing.envelope import Envelope
+from homing.identity import trace_id
 from homing.partition import partition_of, subject_of
 from homing.registry import Registry
 
@@ -115,6 +116,18 @@ class Intake:
             return 0.0
         spent = (delivery.received_at - delivery.published_at).total_seconds()
         return min(DELAY_MAX_SECONDS, max(0.0, envelope.delay_seconds - spent))
+
+
+def about(task: Task) -> dict[str, Any]:
+    """What a log line says of one that cannot be applied yet; of its type only what can be one."""
+    said: dict[str, Any] = {"sequence": task.delivery.sequence}
+    if task.fault is not None:
+        said["reason"] = task.fault.type
+    if (envelope := task.envelope) is not None:
+        said |= {"command_id": envelope.id, "trace_id": trace_id(envelope.traceparent)}
+        if TYPE_PATTERN.fullmatch(envelope.type):
+            said |= {"type": envelope.type, "schema_version": envelope.schema_version}
+    return said
 
 
 def _left(task: Task) -> float:

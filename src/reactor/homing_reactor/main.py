@@ -14,7 +14,7 @@ from homing import registry, settings, telemetry
 from homing.broker import Announcer, Announcing, Broker, CommandStream, connect, watch_members
 from homing.errors import HomingError
 from homing.lag import Lag
-from homing.lifecycle import Lifecycle, patiently, run
+from homing.lifecycle import FOREVER, Lifecycle, patiently, run
 from homing.log import configure, get
 from homing.measuring import lag_of, pools_of, stream_of, unheld_by
 from homing.outcome import encode_announcement
@@ -42,7 +42,6 @@ from homing_reactor.thinking import Mind, Runaways
 from homing_reactor.watchdog import watched
 
 log = get(__name__)
-FOREVER = float("inf")
 AGAIN_AT_ONCE = 8
 """Partitions whose last outcomes are announced again together."""
 # Aside, a slow round holds up nobody but its own partition.
@@ -89,16 +88,15 @@ async def reactor(config: ReactorSettings, lifecycle: Lifecycle) -> None:
 async def _work(config: ReactorSettings, lifecycle: Lifecycle, lag: Lag, scrape: Scrape) -> None:
     domains = registry.load()
     telemetry.begin_at_zero("reactor", domains.types)
-    lifecycle.dependencies.update(nats=_not_yet, postgres=_not_yet)
     opened = []
     for name, size, statement_ms in POOLS:
         open_one = partial(_database, config, name, size=size, statement_ms=statement_ms)
-        opened.append(await patiently("postgres", FOREVER, open_one))
+        opened.append(await lifecycle.answer_of("postgres", open_one))
     databases = Databases(*opened)
     scrape.measure(
         pools_of(*databases), unheld_by(partial(unheld, databases.ticks, config.lease_seconds))
     )
-    broker = await patiently("nats", FOREVER, lambda: connect(config.nats_url, "reactor"))
+    broker = await lifecycle.answer_of("nats", lambda: connect(config.nats_url, "reactor"))
     try:
         recorded = await patiently(
             "homing migrate",
@@ -112,10 +110,6 @@ async def _work(config: ReactorSettings, lifecycle: Lifecycle, lag: Lag, scrape:
         await broker.close()
         for database in databases:
             await database.close()
-
-
-def _not_yet() -> bool:
-    return False
 
 
 async def _database(

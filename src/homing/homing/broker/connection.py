@@ -137,7 +137,12 @@ async def _probe(url: str) -> None:
     async def quiet(_error: Exception) -> None:
         return
 
-    options: dict[str, Any] = {"allow_reconnect": False, "connect_timeout": 2, "error_cb": quiet}
+    # `allow_reconnect` does not count here: a first connection that is refused is tried so often
+    # (60 times by default, with 2 s between), and without end with 0.
+    options: dict[str, Any] = {
+        "allow_reconnect": False, "max_reconnect_attempts": 1, "reconnect_time_wait": 0.1,
+        "connect_timeout": 2, "error_cb": quiet,
+    }  # fmt: skip
     probe = await nats.connect(url, **options)
     await probe.close()
 
