@@ -199,9 +199,33 @@ async def test_the_server_says_why_there_is_nothing_to_see(desk: Page) -> None:
     await desk.route("**/operator/events", lambda route: route.fulfill(**problem))
     await desk.reload()
     await expect(desk.locator("#connection")).to_have_text("It is not there.")
+    await expect(desk.get_by_role("heading", name="Reactors")).to_be_hidden()  # "none" is no lie
     await desk.unroute("**/operator/events")
     await expect(desk.locator(".cells i")).to_have_count(64)
+    await expect(desk.get_by_role("heading", name="Reactors")).to_be_visible()
     await expect(desk.locator("#connection")).to_be_hidden()
+
+
+async def test_what_cannot_be_looked_at_is_not_said_to_be_empty(desk: Page) -> None:
+    """Neither while Postgres does not answer, nor for whoever is one too many."""
+    told = 'event: unavailable\ndata: {"detail":"There is no room."}\n\nretry: 60000\n\n'
+    answer = {"content_type": "text/event-stream", "body": told}
+    await desk.route("**/operator/events", lambda route: route.fulfill(**answer))
+    await desk.reload()
+    bar = desk.locator("#connection")
+    await expect(bar).to_have_text("It cannot be looked at: There is no room.")
+    for words in ("No reactor is running", "None waits", "whatever was accepted", "none yet"):
+        await expect(desk.get_by_text(words)).to_be_hidden()
+    await expect(desk.locator("#rights")).to_have_text("Reading what there is.")
+
+
+async def test_what_no_header_can_carry_is_no_token(desk: Page) -> None:
+    """Said at once, and not kept; it never reaches the server."""
+    await desk.get_by_label("token").fill("an-operators-token-\U0001f600")
+    await desk.keyboard.press("Enter")
+    await expect(desk.locator(".error:visible")).to_contain_text("letters, digits")
+    await expect(desk.get_by_label("token")).to_be_visible()
+    assert await desk.evaluate("sessionStorage.length") == 0
 
 
 async def test_it_says_when_it_cannot_look_and_comes_back(desk: Page, guarded: Up) -> None:

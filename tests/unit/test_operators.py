@@ -210,10 +210,11 @@ async def test_there_is_room_for_so_many_and_none_while_leaving(
     async with aclosing(one.stream()) as first:  # type: ignore[type-var]
         await anext(first)
         parser = Parser()
-        refused = [piece async for piece in one.stream()]
-        for piece in refused:
-            parser.feed(piece)
-        assert (parser.retry is not None, "no room" in parser.comments) == (True, True)
+        refused = [event async for piece in one.stream() for event in parser.feed(piece)]
+        assert parser.retry is not None
+        assert [(event.type, "as many as may" in event.json["detail"]) for event in refused] == [
+            ("unavailable", True)
+        ]
         one.end()
         rest = [piece async for piece in first]
         assert rest[-1].startswith(b"retry:")
@@ -228,6 +229,19 @@ async def test_after_a_pause_rates_begin_anew() -> None:
     state = await one.state()
     assert sights.befores == [None, None]
     assert state.rates.succeeded is None
+
+
+async def test_what_became_of_a_new_replay_is_asked_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever looks now and then is told what there is now, and not what was asked for before."""
+    monkeypatch.setattr(watching, "PACE_SECONDS", 0.0)
+    sights = Sights()
+    one = watcher(sights)
+    for replays, looks in ((0, 1), (1, 3), (1, 4), (2, 6)):
+        sights.replays = replays
+        (letter,) = (await one.state()).letters
+        assert (letter.replay, sights.looks) == ("failed" if replays else None, looks)
 
 
 async def test_many_who_ask_at_once_share_a_look() -> None:

@@ -259,6 +259,11 @@ def test_an_outcome_of_no_replay_does_not_speak_of_one() -> None:
         (b"\xff", "unreadable: x", "no readable envelope"),
         (b'{"envelopeversion":99}', "newer-envelope: x", "newer version"),
         (encode(failed_command()), "idempotency-conflict: x", "another command"),
+        (
+            encode(msgspec.structs.replace(failed_command(), type="locations.x\nPUB y")),
+            "misplaced: x",
+            "no command can have its type",
+        ),
     ],
 )
 def test_what_cannot_be_replayed_says_why(body: bytes, reason: str, said: str) -> None:

@@ -17,6 +17,7 @@ import msgspec
 
 from homing import envelope as envelopes
 from homing.broker import Publishing
+from homing.commands import TYPE_PATTERN
 from homing.envelope import Envelope
 from homing.errors import HomingError
 from homing.identity import replayed_command_id, traceparent
@@ -71,6 +72,8 @@ def original_of(letter: Letter, content: Content) -> Envelope:
         raise NotReplayable(f"it has no readable envelope: {error}") from error
     except envelopes.Newer as error:
         raise NotReplayable(f"only a newer version can read it: {error}") from error
+    if not TYPE_PATTERN.fullmatch(envelope.type):
+        raise NotReplayable("no command can have its type, and no subject be made of it")
     original = envelope.replays or envelope.id
     return msgspec.structs.replace(envelope, id=original, replays=None)
 

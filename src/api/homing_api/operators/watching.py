@@ -96,7 +96,8 @@ class Watcher:
     async def stream(self) -> AsyncIterator[bytes]:
         """Everything, and then what changes, until the reader leaves."""
         if self._ending or self.viewers >= VIEWERS_MAX:
-            yield events.comment("no room") + come_again()
+            full = {"detail": f"{VIEWERS_MAX} look already, which is as many as may."}
+            yield _frame("unavailable", full)() + come_again()
             return
         stream = Stream(OPERATOR)
         stream.ends_at = time.monotonic() + LIFETIME_SECONDS
@@ -182,12 +183,12 @@ class Watcher:
         )
 
     async def _seen(self, before: Sight | None) -> Sight:
-        """The first look does not know yet which replays to ask for: it looks twice."""
-        if before is None:
-            before = await self._sights.look(None, ())
-            if not last_replays(before):
-                return before
-        return await self._sights.look(before.look, list(last_replays(before).values()))
+        """A look does not know of replays that are new to it: then it looks twice."""
+        since, asked = (before.look, last_replays(before)) if before else (None, {})
+        sight = await self._sights.look(since, list(asked.values()))
+        if (there := last_replays(sight)).items() <= asked.items():
+            return sight
+        return await self._sights.look(since, list(there.values()))
 
     async def _measured(self) -> Found | HomingError:
         try:

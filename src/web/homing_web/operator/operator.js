@@ -30,4 +30,7 @@ const parts = [
 
 chooseTheme(part("theme"));
 tick();
-void watch(part("connection"), (state, changed) => parts.forEach((one) => one.show(state, changed)));
+void watch(part("connection"), (state, changed) => {
+  parts.forEach((one) => one.show(state, changed));
+  part("seen").hidden = false; // before that nothing is known, and "none" would be a lie
+});

@@ -7,6 +7,8 @@ import { Problem, ask } from "./fetching.js";
 import { h } from "./dom.js";
 
 const KEPT = "homing.operator-token";
+/** What a token can be; whatever else there is would not go into a header. */
+const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
 
 /** @typedef {ReturnType<typeof createRights>} Rights */
 
@@ -56,8 +58,10 @@ export function createRights(note) {
   }
   form.addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
-    complain("");
-    use(input.value.trim());
+    const said = input.value.trim();
+    const can = TOKEN.test(said);
+    complain(can ? "" : "This is not the operators’ token: it has letters, digits and -._~+/ alone.");
+    use(can ? said : "");
     input.value = "";
   });
 

@@ -79,11 +79,11 @@ async function listen(bar, show, stop) {
   let state;
   const take = createParser(
     ({ name, data }) => {
-      if (name === "unavailable") tell(bar, `It cannot be looked at: ${JSON.parse(data ?? "{}").detail}`);
+      if (name === "unavailable") tell(bar, (told.why = `It cannot be looked at: ${JSON.parse(data ?? "{}").detail}`));
       if (name !== "state" && (name !== "changes" || !state)) return;
       const news = JSON.parse(data ?? "{}");
       state = merged(name === "state" ? undefined : state, news);
-      told.lived = true;
+      Object.assign(told, { lived: true, why: "" });
       tell(bar, "");
       show(state, new Set(Object.keys(news)));
     },
