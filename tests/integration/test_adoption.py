@@ -143,13 +143,13 @@ async def test_commands_older_than_outcomes_are_kept_are_listed_and_skipped(
         async with api_for(place, book) as url:
             await book.send(url, 60)
         boundary = now()
-        await asyncio.sleep(3)  # they grow old
+        await asyncio.sleep(6)  # they grow old
         async with api_for(place, book) as url:
             await book.send(url, 6)
         young = list(book.accepted)[-6:]
         await place.rows("UPDATE homing.partitions SET checkpoint_at = checkpoint_at + '1 s'")
         # Kept since between the two, and the margin of a twentieth.
-        kept = (now() - boundary - timedelta(seconds=1.5)) * 20 / 19
+        kept = (now() - boundary - timedelta(seconds=3)) * 20 / 19
         await migrate_place(place, adopt_stream=True, outcome_retention_days=kept / DAY)
         assert "stream.skipped" in capsys.readouterr().out
         skipped = await partitions(place)

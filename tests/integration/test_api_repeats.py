@@ -62,7 +62,7 @@ async def test_ten_at_once_are_one_command(me: httpx.AsyncClient) -> None:
 
 async def test_a_repeat_while_it_is_pending_is_pending_too(me: httpx.AsyncClient) -> None:
     """202 for both, and either learns the outcome."""
-    slow = {"Homing-Demo-Delay": "1.2"}
+    slow = {"Homing-Demo-Delay": "2.5"}
     first = await add(me, "pending", "k2", **slow)
     second = await add(me, "pending", "k2", **slow)
     assert first.status_code == second.status_code == 202
