@@ -9,9 +9,11 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
@@ -217,6 +219,50 @@ async def test_what_cannot_be_looked_at_is_not_said_to_be_empty(desk: Page) -> N
     for words in ("No reactor is running", "None waits", "whatever was accepted", "none yet"):
         await expect(desk.get_by_text(words)).to_be_hidden()
     await expect(desk.locator("#rights")).to_have_text("Reading what there is.")
+
+
+@contextmanager
+def standing_still(up: Up, name: str) -> Iterator[None]:
+    """All processes of a server, with their connections open."""
+    running = psutil.Process(up.process.pid).children(recursive=True)
+    server = [one for one in running if name in one.name()]
+    for one in server:
+        one.suspend()
+    try:
+        yield
+    finally:
+        for one in server:
+            one.resume()
+
+
+async def test_what_was_seen_before_is_said_to_be_old(desk: Page, guarded: Up) -> None:
+    """While Postgres stands still; what was shown stays, as it may help."""
+    bar = desk.locator("#connection")
+    with standing_still(guarded, "postgres"):
+        await expect(bar).to_contain_text("It cannot be looked at: ", timeout=20_000)
+        await expect(bar).to_contain_text("What is shown may be old.")
+        await expect(desk.locator(".cells i")).to_have_count(64)
+    await expect(bar).to_be_hidden(timeout=20_000)
+
+
+async def test_a_server_that_says_nothing_does_not_answer(desk: Page) -> None:
+    """It took the request, and hangs: only the clock tells."""
+    await desk.route("**/operator/events", lambda _route: None)
+    await desk.reload()
+    bar = desk.locator("#connection")
+    await expect(bar).to_have_text("The server does not answer.", timeout=30_000)
+    await expect(desk.get_by_role("heading", name="Reactors")).to_be_hidden()
+
+
+async def test_what_waits_may_be_unknown(desk: Page, guarded: Up) -> None:
+    """While NATS stands still: neither 0 nor none, and it is known again afterwards."""
+    part = desk.locator("#partitions")
+    await expect(part).to_contain_text("None waits, and none has trouble.")
+    with standing_still(guarded, "nats-server"):
+        await expect(part).to_contain_text("What waits is not known.", timeout=15_000)
+        await desk.get_by_label("Also those that do not wait").check()
+        await expect(part.get_by_role("cell", name="unknown")).to_have_count(64)
+    await expect(part.get_by_role("cell", name="unknown")).to_have_count(0, timeout=15_000)
 
 
 async def test_what_no_header_can_carry_is_no_token(desk: Page) -> None:

@@ -107,6 +107,39 @@ async def test_what_is_said_of_a_request_is_its_route_and_its_trace(broken: int)
     assert PLANTED not in str(lines)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/x.y nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+    ],
+)
+async def test_an_answer_that_is_none_tells_nobody_what_was_asked(answer: bytes) -> None:
+    """What the client library says of it holds the whole request, and bytes of the answer."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer + PLANTED.encode())
+        await writer.drain()
+        writer.close()
+
+    (port,) = ports.free()
+    headers = {"Authorization": f"Bearer {PLANTED}", "Cookie": f"a={PLANTED}"}
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    with structlog.testing.capture_logs() as lines:
+        async with (
+            server,
+            running_web(f"http://127.0.0.1:{port}") as web,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{web.public}") as client,
+        ):
+            with suppress(httpx.RemoteProtocolError):  # cut where the answer had begun
+                await client.get(f"/api/outcomes?x={PLANTED}", headers=headers)
+    about = [line for line in lines if line["event"].startswith("web.upstream")]
+    assert about
+    assert PLANTED not in str(about)
+
+
 async def test_an_api_that_is_away_is_said_without_the_path() -> None:
     """One of no route that is known, too."""
     with structlog.testing.capture_logs() as lines:

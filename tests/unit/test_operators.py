@@ -263,3 +263,17 @@ def test_what_is_shown_of_outcomes_and_letters_holds_no_payload() -> None:
         "id", "command_id", "type", "key", "reason", "partition", "sequence", "recorded_at",
         "replays",
     }  # fmt: skip
+
+
+def test_what_comes_while_the_stream_cannot_be_asked_is_no_rate() -> None:
+    """Unknown at once, and not the last figure for ever; afterwards it begins anew."""
+    rates = Rates()
+    for second, sequence in enumerate((10, 20)):
+        rates.accepted(START + timedelta(seconds=second), sequence)
+    assert rates.shown().accepted == 10.0
+    rates.accepted_unknown()
+    assert rates.shown().accepted is None
+    rates.accepted(START + timedelta(seconds=60), 9000)
+    assert rates.shown().accepted is None
+    rates.accepted(START + timedelta(seconds=61), 9007)
+    assert rates.shown().accepted == 7.0

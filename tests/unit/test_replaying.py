@@ -12,7 +12,14 @@ from homing import envelope as envelopes
 from homing.broker import Delivery
 from homing.envelope import Envelope, encode
 from homing.errors import BrokerUnavailable
-from homing.identity import fingerprint, new_command_id, owner_token, replayed_command_id, trace_id
+from homing.identity import (
+    fingerprint,
+    new_command_id,
+    owner_token,
+    replayed_command_id,
+    trace_id,
+    traceparent,
+)
 from homing.outcome import (
     CommandId,
     Outcome,
@@ -29,6 +36,7 @@ from homing.replaying import Done, NotReplayable, Replays, original_of, replayed
 from homing.storage import Checkpoint, RecordedStream
 from homing.storage.dead_letters import Content, Letter, Noted
 from homing.testing.memory_broker import MemoryBroker
+from homing_api.operators.desk import trace_of
 from homing_reactor.deciding import Decider
 from homing_reactor.intake import Intake
 
@@ -270,3 +278,11 @@ def test_what_cannot_be_replayed_says_why(body: bytes, reason: str, said: str) -
     """Instead of a command that nobody sent."""
     with pytest.raises(NotReplayable, match=said):
         original_of(*letter_of(body, reason))
+
+
+@pytest.mark.parametrize("kind", ["locations.register", "x\x1b[2J"])
+def test_a_letter_keeps_its_trace_whatever_its_type(kind: str) -> None:
+    """Also one that cannot be replayed; what cannot be read has none."""
+    failed = msgspec.structs.replace(failed_command(), type=kind, traceparent=traceparent())
+    assert trace_of(letter_of(encode(failed))[1]) == failed.traceparent[3:35]
+    assert trace_of(letter_of(b"\xff")[1]) == ""

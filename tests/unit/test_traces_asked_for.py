@@ -128,6 +128,8 @@ def test_what_is_said_for_traces_alone_comes_first() -> None:
         ("OTEL_EXPORTER_OTLP_HEADERS", "x=%ZZ"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x=a%0Ab"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/at/all"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "-----BEGIN PRIVATE KEY-----hunter2"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "hunter2" * 1000),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "inf"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip"),

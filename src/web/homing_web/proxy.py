@@ -159,7 +159,7 @@ class Proxy:
                 raise BodyTooLarge from None
             if not _may_be_repeated(scope, sending, error):
                 raise
-            log.info("web.upstream.repeated", why=repr(error), **about(scope))
+            log.info("web.upstream.repeated", why=_kind(error), **about(scope))
         return await self._request(scope, sending)
 
     async def _request(self, scope: Scope, sending: _Sending) -> ClientResponse:
@@ -190,7 +190,7 @@ class Proxy:
             # Returning without an end cuts the connection, so that the client sees it is not whole.
             # An event stream may end anywhere: its reader drops half an event and comes back.
             if not events:
-                log.warning("web.upstream.lost", why=str(error), **about(scope))
+                log.warning("web.upstream.lost", why=_kind(error), **about(scope))
                 return
         finally:
             self._streams.discard(response)
@@ -268,13 +268,18 @@ async def _say(send: Send, part: str, **fields: Any) -> None:
 
 def _away(scope: Scope, error: Exception) -> Answer:
     """What to answer when the API did not."""
-    log.warning("web.upstream.away", why=repr(error), **about(scope))
+    log.warning("web.upstream.away", why=_kind(error), **about(scope))
     if wants_events(scope):
         return come_back(_reconnect())
     if isinstance(error, ClientConnectorError | ConnectionTimeoutError):
         return problem(503, "unavailable", "The API does not answer at the moment.")
     detail = "The API's answer was lost. Repeat with the same Idempotency-Key: it counts once."
     return problem(502, "bad-gateway", detail)
+
+
+def _kind(error: Exception) -> str:
+    """What may be logged of it: what the client library says holds the request, headers and all."""
+    return type(error).__name__
 
 
 def _reconnect() -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from homing import envelope as envelopes
 from homing.broker import Broker, Publishing, verify
 from homing.desk import Desk, document, sent_document
 from homing.errors import NotMigrated, TopologyMismatch, Unavailable
@@ -17,7 +18,7 @@ from homing.identity import trace_id
 from homing.log import get
 from homing.replaying import Done, NoSuchLetter, NotReplayable, original_of
 from homing.storage import Database, RecordedStream, recorded_stream
-from homing.storage.dead_letters import Content, Letter
+from homing.storage.dead_letters import Content
 from homing_api.problems import Problem, unavailable
 
 log = get(__name__)
@@ -59,7 +60,7 @@ class Letters:
             letter, content = await desk.read(letter_id)
         log.info(
             "letter.discarded", letter=letter_id, command_id=letter.command_id,
-            partition=letter.partition, trace_id=_trace_of(letter, content),
+            partition=letter.partition, trace_id=trace_of(content),
         )  # fmt: skip
         discarded_at = letter.discarded_at.isoformat() if letter.discarded_at else None
         return {"id": letter_id, "discarded_at": discarded_at}
@@ -76,11 +77,11 @@ class Letters:
             raise TopologyMismatch(f"the database belongs to the stream of {stream.created_at}")
 
 
-def _trace_of(letter: Letter, content: Content) -> str:
-    """Empty if it has no envelope that can be read."""
+def trace_of(content: Content) -> str:
+    """The trace of a letter's command; empty if it has no envelope that can be read."""
     try:
-        return trace_id(original_of(letter, content).traceparent)
-    except NotReplayable:
+        return trace_id(envelopes.decode(content.body).traceparent)
+    except (envelopes.Unreadable, envelopes.Newer):
         return ""
 
 

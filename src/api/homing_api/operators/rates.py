@@ -29,6 +29,10 @@ class Rates:
         if not self._sequences or self._sequences[-1][0] != at:
             self._sequences.append((at, sequence))
 
+    def accepted_unknown(self) -> None:
+        """The stream cannot be asked; what comes meanwhile is no rate of the next moment."""
+        self._sequences.clear()
+
     def ended(self, at: float, outcomes: dict[Status, int]) -> None:
         """How many outcomes there are since the look before; `at` is a monotonic time."""
         if self._looked_at is not None:

@@ -20,10 +20,10 @@ from homing.storage.sight import COUNTED_MAX, LetterSeen, OutcomeSeen, Partition
 
 
 class PartitionShown(PartitionSeen, frozen=True):
-    """A partition, with what it has unapplied."""
+    """A partition, with what it has unapplied; null while that is not known."""
 
-    gap: int = 0
-    oldest_seconds: float = 0.0
+    gap: int | None = None
+    oldest_seconds: float | None = None
 
 
 class LetterShown(LetterSeen, frozen=True):
@@ -74,8 +74,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """The newest."""
 
 
-def partitions_of(sight: Sight, waiting: Mapping[int, PartitionLag]) -> tuple[PartitionShown, ...]:
-    """The partitions, with what each has unapplied."""
+def partitions_of(
+    sight: Sight, waiting: Mapping[int, PartitionLag] | None
+) -> tuple[PartitionShown, ...]:
+    """The partitions, with what each has unapplied; None if that is not known."""
+    if waiting is None:
+        return tuple(PartitionShown(**asdict(one)) for one in sight.partitions)
     nothing = PartitionLag(0, 0.0)
     return tuple(
         PartitionShown(**asdict(one), **waiting.get(one.partition, nothing)._asdict())

@@ -166,13 +166,15 @@ class Watcher:
         found = lag if isinstance(lag, Found) else None
         if found is not None:
             self._rates.accepted(found.measured.measured_at, self._lag.last_sequence)
+        else:
+            self._rates.accepted_unknown()
         count, more = counted(sight)
         return State(
             at=now(),
             writable=self._writable,
             lease_seconds=self._lease_seconds,
             reactors=sight.reactors,
-            partitions=partitions_of(sight, found.partitions if found else {}),
+            partitions=partitions_of(sight, found.partitions if found else None),
             lag=lag_of(found.measured) if found else None,
             lag_unknown=str(lag) if isinstance(lag, HomingError) else None,
             rates=self._rates.shown(),

@@ -202,10 +202,14 @@ class _Said:
         return ""
 
     def _file(self, name: str) -> str:
-        """The path of a file."""
+        """The path of a file; what is none may be the key itself, and is not repeated."""
         text = self.text(name)
-        if text and not Path(text).is_file():
-            self._wrong(name, f"names no file: {text!r:.200}")
+        try:
+            found = not text or Path(text).is_file()
+        except (OSError, ValueError):  # too long, or with a NUL
+            found = False
+        if not found:
+            self._wrong(name, "names no file")
         return text
 
     def _allow(self, name: str, text: str, allowed: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ const HEADS = ["Partition", "Holder", "Lag", "Gap", "Checkpoint", "Epoch"];
 export function createPartitions(place) {
   const all = h("input", { type: "checkbox", role: "switch", id: "all-partitions" });
   const { table, body } = createTable("h-partitions", HEADS);
-  const none = h("p.muted.none", "None waits, and none has trouble.");
+  const none = h("p.muted.none");
   place.replaceChildren(h("label.inline", { for: "all-partitions" }, all, "Also those that do not wait"), none, table);
   const keyed = createKeyed(rowOf);
   /** @type {Partition[]} */
@@ -20,10 +20,11 @@ export function createPartitions(place) {
 
   const draw = () => {
     const wanted = all.checked ? partitions : partitions.filter((one) => one.gap || one.deaths || one.suspect !== null || one.holder === null);
-    const sorted = [...wanted].sort((a, b) => b.oldest_seconds - a.oldest_seconds || a.partition - b.partition);
+    const sorted = [...wanted].sort((a, b) => (b.oldest_seconds ?? 0) - (a.oldest_seconds ?? 0) || a.partition - b.partition);
     const rows = keyed(sorted.map((item) => ({ key: String(item.partition), item })));
     arrange(body, rows);
     none.hidden = rows.length > 0;
+    none.textContent = partitions.some((one) => one.gap === null) ? "What waits is not known." : "None waits, and none has trouble.";
     table.hidden = !rows.length;
   };
   all.addEventListener("change", draw);
@@ -43,8 +44,8 @@ function rowOf({ partition, holder, epoch, checkpoint, deaths, suspect, gap, old
   return createRow(deaths || holder === null ? "bad" : gap ? "late" : "", HEADS, [
     String(partition),
     [holder === null ? "nobody" : h("code", holder), trouble && h("span.error", trouble)],
-    gap ? duration(oldest_seconds * 1000) : "–",
-    String(gap),
+    gap ? duration((oldest_seconds ?? 0) * 1000) : "–",
+    gap === null ? "unknown" : String(gap),
     String(checkpoint),
     String(epoch),
   ]);

@@ -24,7 +24,7 @@ const SILENCE_MS = 20_000;
  * @property {boolean} letters_more
  * @property {Outcome[]} outcomes
  */
-/** @typedef {{partition: number, holder: string | null, epoch: number, checkpoint: number, deaths: number, suspect: number | null, gap: number, oldest_seconds: number}} Partition */
+/** @typedef {{partition: number, holder: string | null, epoch: number, checkpoint: number, deaths: number, suspect: number | null, gap: number | null, oldest_seconds: number | null}} Partition */
 /** @typedef {{id: number, command_id: string | null, type: string, key: string | null, reason: string, partition: number, sequence: number, recorded_at: string, replays: number, replay: string | null}} Letter */
 /** @typedef {{command_id: string, type: string, key: string, status: string, partition: number, recorded_at: string, took_ms: number | null, error: string | null}} Outcome */
 /** @typedef {(state: State, changed: Set<string>) => void} Show */
@@ -35,12 +35,20 @@ const SILENCE_MS = 20_000;
  * @param {Show} show
  */
 export async function watch(bar, show) {
+  let old = "";
+  /** @type {Show} */
+  const showing = (state, changed) => {
+    old = " What is shown may be old.";
+    show(state, changed);
+  };
+  /** @param {string} why */
+  const say = (why) => tell(bar, why && why + old);
   for (let attempt = 0; ; attempt++) {
     await seen();
     const stop = new AbortController();
     const hide = () => document.hidden && stop.abort();
     document.addEventListener("visibilitychange", hide, { signal: stop.signal });
-    const { lived, retryMs, why } = await listen(bar, show, stop).catch((error) => {
+    const { lived, retryMs, why } = await listen(say, showing, stop).catch((error) => {
       if (error instanceof TypeError || error instanceof DOMException || error instanceof SyntaxError) return { lived: false, retryMs: 0, why: "" };
       throw error;
     });
@@ -49,7 +57,7 @@ export async function watch(bar, show) {
     if (left) continue;
     if (lived) attempt = 0;
     const inMs = retryMs || fullJitter(attempt);
-    if (!lived || !retryMs) tell(bar, why || "The server does not answer. What is shown may be old.");
+    if (!lived || !retryMs) say(why || "The server does not answer.");
     await pause(inMs);
   }
 }
@@ -67,30 +75,30 @@ function tell(bar, text) {
 }
 
 /**
- * @param {HTMLElement} bar
+ * @param {(why: string) => void} say
  * @param {Show} show
  * @param {AbortController} stop
  */
-async function listen(bar, show, stop) {
+async function listen(say, show, stop) {
   const told = { lived: false, retryMs: 0, why: "" };
-  const response = await fetch("/operator/events", { headers: { Accept: "text/event-stream" }, cache: "no-store", signal: stop.signal });
-  if (!response.ok || !response.body) return { ...told, why: (await response.json()).detail };
   /** @type {State | undefined} */
   let state;
   const take = createParser(
     ({ name, data }) => {
-      if (name === "unavailable") tell(bar, (told.why = `It cannot be looked at: ${JSON.parse(data ?? "{}").detail}`));
+      if (name === "unavailable") say((told.why = `It cannot be looked at: ${JSON.parse(data ?? "{}").detail}`));
       if (name !== "state" && (name !== "changes" || !state)) return;
       const news = JSON.parse(data ?? "{}");
       state = merged(name === "state" ? undefined : state, news);
       Object.assign(told, { lived: true, why: "" });
-      tell(bar, "");
+      say("");
       show(state, new Set(Object.keys(news)));
     },
     (ms) => (told.retryMs = ms),
   );
   let watchdog = setTimeout(() => stop.abort(), SILENCE_MS);
   try {
+    const response = await fetch("/operator/events", { headers: { Accept: "text/event-stream" }, cache: "no-store", signal: stop.signal });
+    if (!response.ok || !response.body) return { ...told, why: (await response.json()).detail };
     const reader = response.body.getReader();
     const decoder = new TextDecoder();
     for (;;) {
