@@ -126,7 +126,7 @@ async def test_an_id_tells_that_it_is_older_than_outcomes_are_kept(me: httpx.Asy
 
 async def test_a_trimmed_and_pruned_command_is_expired(place: Place) -> None:
     """As long after as settings say."""
-    async with running_api(place, outcome_retention_days=1e-6) as url, client(url) as one:
+    async with running_api(place, outcome_retention_days=1e-9) as url, client(url) as one:
         where = await add(one)
         async with running_reactor(place):
             await outcome_of(one, where)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from homing.errors import SettingsError
-from homing.settings import ApiSettings, ReactorSettings, WebSettings, load
+from homing.settings import ApiSettings, MigrateSettings, ReactorSettings, WebSettings, load
 
 
 def test_every_problem_is_listed_at_once() -> None:
@@ -78,6 +78,15 @@ def test_no_secret_has_a_default() -> None:
     """A process without secrets does not start."""
     with pytest.raises(SettingsError, match="HOMING_SESSION_KEYS is not set"):
         load(ApiSettings, {"HOMING_NATS_URL": "nats://x", "HOMING_POSTGRES_URL": "postgresql://x"})
+
+
+@pytest.mark.parametrize("window", ["inf", "nan", "0", "1e9"])
+def test_the_duplicate_window_has_an_end(window: str) -> None:
+    """Said by its name, and not by a traceback of whoever counts its nanoseconds."""
+    given = {"HOMING_NATS_URL": "nats://x", "HOMING_POSTGRES_URL": "postgresql://x"}
+    with pytest.raises(SettingsError, match="HOMING_DUPLICATE_WINDOW_SECONDS"):
+        load(MigrateSettings, {**given, "HOMING_DUPLICATE_WINDOW_SECONDS": window})
+    assert load(MigrateSettings, given).duplicate_window_seconds == 300
 
 
 @pytest.mark.parametrize("outcomes", ["7", "6.5"])

@@ -131,7 +131,8 @@ class ReactorSettings(Connected, frozen=True, kw_only=True):
     """Holds a command that asks for it before its round, at most 5 s from the stream's time."""
     command_retention_days: Days = 7.0
     """How long commands stay in the stream after they were stored, at least until they are applied;
-    so far back Postgres can be restored without losing what was accepted since."""
+    so far back Postgres can be restored without losing what was accepted since; less far, by as
+    much as commands had waited then."""
     outcome_retention_days: Days = 30.0
     """How long outcomes are kept. Longer than commands are: an outcome is what keeps its command
     from taking effect again."""
@@ -173,8 +174,9 @@ class MigrateSettings(Logging, frozen=True, kw_only=True):
     """The Postgres role that reactors log in as; it must exist."""
     commands_max_bytes: Annotated[int, Meta(ge=1_048_576)] = 4_294_967_296
     """Size of the stream; when it is full, submits answer 503."""
-    duplicate_window_seconds: Annotated[float, Meta(ge=0.1)] = 300.0
-    """How long JetStream itself knows a repeated command."""
+    duplicate_window_seconds: Annotated[float, Meta(ge=0.1, le=2_592_000)] = 300.0
+    """How long JetStream itself knows a repeated command; to be shorter than outcomes are kept, or
+    a repeat is accepted as the command whose outcome is gone."""
     stream_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     outcome_retention_days: Days = 30.0
     """As the reactors have it: older commands are skipped when a stream is adopted."""
