@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
 
 from homing import envelope as envelopes
 from homing.broker import Delivery
+from homing.broker.topology import MESSAGE_MAX_BYTES
 from homing.envelope import Envelope, encode
 from homing.errors import BrokerUnavailable
 from homing.identity import (
@@ -32,7 +33,7 @@ from homing.outcome import (
 )
 from homing.partition import partition_of, subject_of
 from homing.registry import load
-from homing.replaying import Done, NotReplayable, Replays, original_of, replayed
+from homing.replaying import Done, NotReplayable, Progress, Replays, original_of, replayed
 from homing.storage import Checkpoint, RecordedStream
 from homing.storage.dead_letters import Content, Letter, Noted
 from homing.testing.memory_broker import MemoryBroker
@@ -114,16 +115,38 @@ class Here:
         self.notes, self.verdicts, self.broker = Notes(), Verdicts(), MemoryBroker(PARTITIONS)
         self.original = failed_command()
         self.applied, self.incarnation = 0, 1
-        self.replays = Replays(self.notes, self.verdicts, self.checkpoints)  # type: ignore[arg-type]
+        self.pruned: dict[int, datetime] = {}
+        progress = Progress(self.checkpoints, self.pruned_until)
+        self.replays = Replays(self.notes, self.verdicts, progress)  # type: ignore[arg-type]
+
+    @property
+    def stream(self) -> RecordedStream:
+        """As the database has it."""
+        return RecordedStream(now(), PARTITIONS, self.incarnation)
 
     async def checkpoints(self) -> dict[int, Checkpoint]:
         """How far each partition is applied."""
         return dict.fromkeys(range(PARTITIONS), Checkpoint(self.applied, None))
 
+    async def pruned_until(self) -> dict[int, datetime]:
+        """The youngest command of each partition whose outcome was removed."""
+        return self.pruned
+
+    def prune(self, ago: timedelta) -> None:
+        """Outcomes of its partition are gone up to so long ago."""
+        self.pruned[partition_of(self.original.key, PARTITIONS)] = now() - ago
+
+    def sent_days_ago(self, days: int) -> None:
+        """Its last replay was noted then."""
+        self.notes.noted = self.notes.noted._replace(sent_at=now() - timedelta(days=days))
+
+    async def pending(self) -> bool:
+        """Whether the stream has a replay that is to be applied yet."""
+        return await self.replays.pending(self.original.id, self.stream)
+
     async def send(self) -> int:
         """Send what is due; its number."""
-        stream = RecordedStream(now(), PARTITIONS, self.incarnation)
-        sent = await self.replays.send(self.original, stream, self.broker)
+        sent = await self.replays.send(self.original, self.stream, self.broker)
         assert sent.replay.command_id == self.id(sent.replay.number)
         return sent.replay.number
 
@@ -163,7 +186,8 @@ async def test_a_replay_whose_outcome_is_gone_is_not_sent_again() -> None:
     """Outcomes are not kept for ever, and it must not take effect twice."""
     here = Here()
     await here.send()
-    here.notes.noted = here.notes.noted._replace(sent_at=now() - timedelta(days=31))
+    here.sent_days_ago(31)
+    here.prune(timedelta(days=30))
     assert await here.send() == 1, "not applied yet, however long ago it was sent"
     here.applied = 1
     with pytest.raises(Done, match="no longer kept"):
@@ -181,25 +205,76 @@ async def test_a_replay_that_its_stream_lost_is_sent_again() -> None:
         await here.send()
 
 
-async def test_a_replay_that_another_stream_had_long_ago_is_not_sent_again() -> None:
-    """It may have been applied there, and its outcome been pruned since."""
+@pytest.mark.parametrize("days", [0, 31])
+async def test_a_replay_that_another_stream_had_is_sent_again_while_its_outcome_would_show(
+    days: int,
+) -> None:
+    """It may have been applied there: then its outcome was pruned, which is on record."""
     here = Here()
     await here.send()
-    here.notes.noted = here.notes.noted._replace(sent_at=now() - timedelta(days=31))
+    here.sent_days_ago(days)
     here.incarnation = 2
+    here.prune(timedelta(days=days, minutes=59))  # of a command before it, if clocks agree
     with pytest.raises(Done, match="no longer kept"):
         await here.send()
+    here.prune(timedelta(days=days, minutes=61))
+    assert await here.send() == 1
 
 
-async def test_a_replay_of_unknown_fate_is_not_sent_again_for_ever() -> None:
+async def test_a_replay_of_unknown_fate_is_sent_again_while_its_outcome_would_show() -> None:
     """It may be in the stream, and have had an outcome, though no acknowledgement came."""
     here = Here()
     here.broker.max_bytes = 0
     with pytest.raises(BrokerUnavailable):
         await here.send()
-    here.notes.noted = here.notes.noted._replace(sent_at=now() - timedelta(days=31))
+    here.sent_days_ago(2)
+    here.broker.max_bytes = 1 << 20
+    here.prune(timedelta(days=2))
     with pytest.raises(Done, match="no longer kept"):
         await here.send()
+    here.pruned.clear()
+    assert await here.send() == 1
+
+
+async def test_outcomes_tell_of_replays_that_no_note_has() -> None:
+    """As after Postgres was restored: the stream still had them, and they were applied again."""
+    here = Here()
+    here.ended(1, "failed")
+    here.ended(2, "failed")
+    assert [one.number for one in await here.replays.of(here.original.id)] == [1, 2]
+    assert await here.send() == 3
+    here.ended(3, "failed")
+    here.ended(4, "succeeded")
+    assert [one.number for one in await here.replays.of(here.original.id)] == [1, 2, 3, 4]
+    with pytest.raises(Done, match=r"replay 4 .* succeeded"):
+        await here.send()
+    assert await here.broker.last_sequence() == 1
+
+
+async def test_what_the_stream_will_not_take_cannot_be_replayed() -> None:
+    """Its limit on messages may have been made smaller since."""
+    here = Here()
+    here.original = failed_command(payload=msgspec.Raw(b'"' + b"x" * MESSAGE_MAX_BYTES + b'"'))
+    with pytest.raises(NotReplayable, match="so large"):
+        await here.send()
+
+
+async def test_only_what_the_stream_has_is_pending() -> None:
+    """A replay that was noted and not stored is still to be sent, or its key's order breaks."""
+    here = Here()
+    assert not await here.pending()
+    here.broker.max_bytes = 0
+    with pytest.raises(BrokerUnavailable):
+        await here.send()
+    assert not await here.pending()
+    here.broker.max_bytes = 1 << 20
+    await here.send()
+    assert await here.pending()
+    here.incarnation = 2
+    assert not await here.pending(), "the stream that had it is gone"
+    here.incarnation = 1
+    here.ended(1, "failed")
+    assert not await here.pending()
 
 
 async def test_a_replay_that_was_not_acknowledged_is_the_same_one_when_asked_again() -> None:

@@ -10,8 +10,16 @@ import json
 from typing import Any, NamedTuple
 
 from homing.partition import partition_of
-from homing.replaying import NoSuchLetter, NotReplayable, Replay, Replays, Sent, original_of
-from homing.storage import Database, DeadLetters, Outcomes, RecordedStream, checkpoints
+from homing.replaying import (
+    NoSuchLetter,
+    NotReplayable,
+    Progress,
+    Replay,
+    Replays,
+    Sent,
+    original_of,
+)
+from homing.storage import Database, DeadLetters, Outcomes, RecordedStream, checkpoints, pruned
 from homing.storage.dead_letters import Content, Letter
 
 LATER_MAX = 1000
@@ -40,7 +48,8 @@ class Desk(NamedTuple):
     def at(cls, database: Database, stream: RecordedStream) -> Desk:
         """A desk in the database that belongs to this stream."""
         letters = DeadLetters(database)
-        replays = Replays(letters, Outcomes(database), lambda: checkpoints(database))
+        progress = Progress(lambda: checkpoints(database), lambda: pruned(database))
+        replays = Replays(letters, Outcomes(database), progress)
         return cls(letters, replays, stream)
 
     async def read(self, letter_id: int) -> tuple[Letter, Content]:
@@ -57,8 +66,7 @@ class Desk(NamedTuple):
             original = original_of(letter, content)
         except NotReplayable as error:
             return Shown(letter, content, [], None, str(error))
-        noted = await self.letters.replays(original.id)
-        replays = await self.replays.of(original.id, noted.number if noted else 0)
+        replays = await self.replays.of(original.id)
         place = (partition_of(original.key, self.stream.partitions), original.key)
         own = [replay.command_id for replay in replays]
         later = await self.letters.later(letter, place, own, LATER_MAX)

@@ -10,7 +10,7 @@ expiry does not, as whoever replays wants it now.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -19,15 +19,15 @@ from homing import envelope as envelopes
 from homing.broker import Publishing
 from homing.commands import TYPE_PATTERN
 from homing.envelope import Envelope
-from homing.errors import HomingError
+from homing.errors import HomingError, TooLarge
 from homing.identity import replayed_command_id, traceparent
 from homing.outcome import Outcome, Position, now
 from homing.partition import partition_of, subject_of
 from homing.storage import Checkpoint, DeadLetters, OutcomeReading, RecordedStream
 from homing.storage.dead_letters import CONFLICT, Content, Letter, Noted
 
-SURELY_KEPT = timedelta(days=1)
-"""For so long a replay of which this stream tells nothing is sent again: an outcome would show."""
+SKEW = timedelta(hours=1)
+"""How far the clocks of NATS and Postgres may differ."""
 
 
 class NoSuchLetter(HomingError):
@@ -91,39 +91,54 @@ def replayed(original: Envelope, number: int) -> Envelope:
     )
 
 
+class Progress(NamedTuple):
+    """Asks the database how far it is, by partition."""
+
+    checkpoints: Callable[[], Awaitable[Mapping[int, Checkpoint]]]
+    pruned_until: Callable[[], Awaitable[Mapping[int, datetime]]]
+    """The stream's time of the youngest command whose outcome was removed."""
+
+
 class Replays:
     """Says what became of replays, and sends the next one."""
 
-    def __init__(
-        self,
-        letters: DeadLetters,
-        outcomes: OutcomeReading,
-        checkpoints: Callable[[], Awaitable[Mapping[int, Checkpoint]]],
-    ) -> None:
+    def __init__(self, letters: DeadLetters, outcomes: OutcomeReading, progress: Progress) -> None:
         self._letters = letters
         self._outcomes = outcomes
-        self._checkpoints = checkpoints
+        self._progress = progress
 
-    async def of(self, original: str, sent: int) -> list[Replay]:
-        """The replays of a command, of which so many were sent."""
-        ids = [replayed_command_id(original, number) for number in range(1, sent + 1)]
-        known = {one.outcome.command_id: one.outcome for one in await self._outcomes.read(ids)}
-        return [Replay(number, one, known.get(one)) for number, one in enumerate(ids, 1)]
+    async def of(self, original: str) -> list[Replay]:
+        """The replays of a command: those that were noted, and those of which outcomes tell.
+
+        A database that was restored has lost notes, but applies again what the stream has.
+        """
+        noted = await self._letters.replays(original)
+        return await self._known(original, noted.number if noted else 0)
+
+    async def pending(self, original: str, stream: RecordedStream) -> bool:
+        """Whether this stream has a replay of a command, which will have its outcome."""
+        noted = await self._letters.replays(original)
+        if noted is None or noted.sequence is None or noted.incarnation != stream.incarnation:
+            return False
+        return (await self._known(original, noted.number))[-1].outcome is None
 
     async def send(self, original: Envelope, stream: RecordedStream, publisher: Publishing) -> Sent:
         """Send the replay that is due: the next one, or a pending one once more.
 
-        Raises `Done` if one has succeeded, was rejected, or may have been; `BrokerUnavailable`,
-        `StreamFull`, after which asking again is safe.
+        Raises `Done` if one has succeeded, was rejected, or may have been; `NotReplayable`;
+        `BrokerUnavailable`, `StreamFull`, after which asking again is safe.
         """
         partition = partition_of(original.key, stream.partitions)
         number = await self._due(original.id, partition, stream.incarnation)
         await self._letters.note_replay(original.id, number)
         envelope = replayed(original, number)
-        receipt = await publisher.publish(
-            replayed_command_id(original.id, number), subject_of(envelope.type, partition),
-            envelopes.encode(envelope), envelope.traceparent,
-        )  # fmt: skip
+        try:
+            receipt = await publisher.publish(
+                replayed_command_id(original.id, number), subject_of(envelope.type, partition),
+                envelopes.encode(envelope), envelope.traceparent,
+            )  # fmt: skip
+        except TooLarge as error:
+            raise NotReplayable(f"the stream takes nothing so large: {error.detail}") from error
         position = Position(stream.incarnation, partition, receipt.sequence)
         await self._letters.place_replay(original.id, number, position)
         return Sent(Replay(number, envelope.id, None), original.id, position)
@@ -132,12 +147,14 @@ class Replays:
         noted = await self._letters.replays(original)
         if noted is None:
             raise NotReplayable("no dead letter has the command that it replays")
-        if not noted.number:
+        applied = (await self._progress.checkpoints())[partition].sequence  # before outcomes
+        known = await self._known(original, noted.number)
+        if not known:
             return 1
-        applied = (await self._checkpoints())[partition].sequence  # before its outcome is read
-        last = (await self.of(original, noted.number))[-1]
+        last = known[-1]
         if last.outcome is None:
-            if _gone(noted, incarnation, applied):
+            pruned = (await self._progress.pruned_until()).get(partition)  # after outcomes
+            if _gone(noted, incarnation, applied, pruned):
                 raise Done(
                     f"replay {last.number} ({last.command_id}) was sent at {noted.sent_at}, and "
                     "its outcome, if it had one, is no longer kept"
@@ -147,15 +164,32 @@ class Replays:
             return last.number + 1
         raise Done(f"replay {last.number} ({last.command_id}) {_ENDED[last.outcome.status]}")
 
+    async def _known(self, original: str, noted: int) -> list[Replay]:
+        found = await self._read(original, range(1, noted + 1))
+        while not found or found[-1].outcome is not None:
+            (more,) = await self._read(original, range(len(found) + 1, len(found) + 2))
+            if more.outcome is None:
+                break
+            found.append(more)
+        return found
 
-def _gone(noted: Noted, incarnation: int, applied: int) -> bool:
+    async def _read(self, original: str, numbers: range) -> list[Replay]:
+        ids = [replayed_command_id(original, number) for number in numbers]
+        known = {one.outcome.command_id: one.outcome for one in await self._outcomes.read(ids)}
+        return [
+            Replay(number, one, known.get(one)) for number, one in zip(numbers, ids, strict=True)
+        ]
+
+
+def _gone(noted: Noted, incarnation: int, applied: int, pruned: datetime | None) -> bool:
     """Whether a replay without an outcome may have had one.
 
-    Positions tell it only within one incarnation of the stream; another one may have lost it.
+    Positions tell it only within one incarnation of the stream; another one may have lost it. Then
+    its outcome would show, unless one of its partition that is no older was removed.
     """
     if noted.incarnation == incarnation and noted.sequence is not None:
         return noted.sequence <= applied
-    return noted.sent_at is not None and noted.sent_at < now() - SURELY_KEPT
+    return pruned is not None and noted.sent_at is not None and noted.sent_at <= pruned + SKEW
 
 
 _ENDED = {"succeeded": "succeeded", "rejected": "was rejected by a rule, which is final"}

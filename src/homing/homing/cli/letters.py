@@ -19,7 +19,7 @@ from homing.errors import NotMigrated, TopologyMismatch
 from homing.replaying import Done, NotReplayable, Replay, Sent, original_of
 from homing.settings import LettersSettings, ReplaySettings
 from homing.storage import Database, RecordedStream, check_schema, recorded_stream
-from homing.storage.dead_letters import Letter, Wanted
+from homing.storage.dead_letters import CONFLICT, Letter, Wanted
 
 PAGE = 100
 PUBLISH_SECONDS = 10.0
@@ -98,10 +98,12 @@ def replay(letter_id: int | None, which: Which, limit: int, output: Output, *, a
                 return 0
             wanted = Wanted(which.reason, which.type, which.key)
             count = 0
-            async for sent in _replay_all(desk, publisher, wanted, limit):
-                letter_text.show_sent(sent, output, lines=True)
-                count += 1
-            print(f"homing: {count} replays were sent", file=sys.stderr)
+            try:
+                async for sent in _replay_all(desk, publisher, wanted, limit):
+                    letter_text.show_sent(sent, output, lines=True)
+                    count += 1
+            finally:  # whatever stops it, the next call goes on behind these
+                print(f"homing: {count} replays were sent", file=sys.stderr)
             return 0
 
     return _at_desk(work)
@@ -118,7 +120,7 @@ async def _replay_all(
             after = (letter.incarnation, letter.sequence, letter.id)
             try:
                 original = original_of(*await desk.read(letter.id))
-                if original.id in seen or await _pending(desk, original.id):
+                if original.id in seen or await desk.replays.pending(original.id, desk.stream):
                     continue
                 yield await desk.replays.send(original, desk.stream, publisher)
             except (NotReplayable, Done) as error:
@@ -129,27 +131,18 @@ async def _replay_all(
                 return
 
 
-async def _pending(desk: Desk, original: str) -> bool:
-    noted = await desk.letters.replays(original)
-    if noted is None or noted.incarnation not in (None, desk.stream.incarnation):
-        return False  # the stream that had it is gone
-    replays = await desk.replays.of(original, noted.number)
-    return bool(replays) and replays[-1].outcome is None
-
-
 async def _last(desk: Desk, letter: Letter) -> Replay | None:
     """The last replay of what failed first: the letter of a replay that failed tells of it, too."""
-    original, number = letter.command_id, letter.replays
-    if original is not None and not number and UUID(original).version == DERIVED:
+    original = letter.command_id
+    if original is None or letter.reason.startswith(f"{CONFLICT}:"):
+        return None
+    if UUID(original).version == DERIVED:
         try:
             original = original_of(*await desk.read(letter.id)).id
         except NotReplayable:
             return None
-        noted = await desk.letters.replays(original)
-        number = noted.number if noted else 0
-    if original is None or not number:
-        return None
-    return (await desk.replays.of(original, number))[-1]
+    replays = await desk.replays.of(original)
+    return replays[-1] if replays else None
 
 
 def _at_desk(work: Callable[[Desk], Awaitable[int]]) -> int:
