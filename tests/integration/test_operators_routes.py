@@ -126,6 +126,19 @@ async def test_a_letter_is_replayed_and_discarded_with_the_token(office: Office)
     assert (late.status_code, late.json()["discarded_at"] is not None) == (200, True)
 
 
+async def test_a_replay_of_unknown_fate_is_sent_again(office: Office) -> None:
+    """It was noted, and no stream is known to have it: what was pruned since tells the rest."""
+    failed = await broken(office, "unplaced")
+    letter = await until(lambda: letter_of(office, failed))
+    await office.place.rows(
+        "UPDATE homing.dead_letters SET replays = 1, replayed_at = now() WHERE id = $1",
+        letter["id"],
+    )
+    path = f"/operator/dead-letters/{letter['id']}/replay"
+    sent = await office.internal.post(path, headers=SIGNED)
+    assert (sent.status_code, sent.json().get("number")) == (200, 1), sent.text
+
+
 async def test_what_succeeded_is_not_replayed_again(office: Office) -> None:
     """409, in the words of the command line."""
     failed = await stray(office.public, office.place, "once", 1)

@@ -116,6 +116,26 @@ async def test_a_trimmed_command_has_its_outcome_until_that_is_pruned(
     assert await asked(me, where.partition("?")[0]) == UNKNOWN
 
 
+@pytest.mark.parametrize("key", [None, "mine"])
+async def test_a_command_without_its_outcome_is_expired_though_the_stream_has_it(
+    place: Place, me: httpx.AsyncClient, key: str | None
+) -> None:
+    """The last one of a partition stays there; it is applied, so it is not pending for ever."""
+    where = await add(me, key)
+    async with running_reactor(place):
+        await outcome_of(me, where)
+    await place.rows("DELETE FROM homing.outcomes")
+    assert await asked(me, where) == EXPIRED
+    later = await add(me)
+    assert await asked(me, later) == (200, "pending")
+    if key:  # a repeat within JetStream's window: nobody would ever answer it
+        again = await me.post(
+            ADD, json={"tally_id": "t", "number": 1}, headers={"Idempotency-Key": key}
+        )
+        assert (again.status_code, again.json()["type"]) == EXPIRED
+        assert again.json()["command_id"] == where.split("/")[3].partition("?")[0]
+
+
 async def test_an_id_tells_that_it_is_older_than_outcomes_are_kept(me: httpx.AsyncClient) -> None:
     """With or without a place in the stream, whose message may be another one by now."""
     await add(me)

@@ -247,7 +247,7 @@ def _submit(schemas: Schemas, command: type[Command]) -> Schema:
             },
             "409": _problem("It was rejected", schemas.ref(VerdictDocument)),
             "500": _problem("It failed", schemas.ref(VerdictDocument)),
-            **_problems(schemas, 400, 413, 415, 422, 429, 503),
+            **_problems(schemas, 400, 410, 413, 415, 422, 429, 503),
         },
     }
 

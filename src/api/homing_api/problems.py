@@ -56,6 +56,12 @@ def unavailable(
     return Problem(503, "unavailable", what, headers=headers, command_id=command_id)
 
 
+def expired(command_id: str | None = None) -> Problem:
+    """410: it had its outcome, long ago."""
+    detail = "The outcome of this command is no longer kept."
+    return Problem(410, "expired", detail, command_id=command_id)
+
+
 def overloaded(status: int, what: str, *, retry_after_seconds: int = 1) -> Problem:
     """429 for one client's excess, 503 for everybody's."""
     headers = {"Retry-After": str(retry_after_seconds)}

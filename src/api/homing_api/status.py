@@ -11,7 +11,7 @@ from homing.identity import ID_PATTERN, created_at
 from homing.outcome import CommandId, Outcome, OwnerToken, Position, now
 from homing.storage import OutcomeReading
 from homing_api.answering import Accepted, links_of
-from homing_api.problems import Problem, unavailable
+from homing_api.problems import Problem, expired, unavailable
 
 
 def is_command_id(text: str) -> bool:
@@ -61,15 +61,17 @@ class Status:
         Then its stream was purged or restored, and with it the command is gone.
         """
         if sequence <= await self._stream.last_sequence() and created_at(command_id) is None:
-            return _expired()
+            return expired()
         return self._not_known(command_id)
 
     def _not_known(self, command_id: CommandId) -> Problem:
         """Expired, if the time in its id tells so."""
         made = created_at(command_id)
-        return _expired() if made and made < now() - self._retention else _unknown()
+        return expired() if made and made < now() - self._retention else _unknown()
 
-    async def _pending(self, owner: OwnerToken, command_id: CommandId, sequence: int) -> Accepted:
+    async def _pending(
+        self, owner: OwnerToken, command_id: CommandId, sequence: int
+    ) -> Outcome | Accepted:
         message = await self._stream.read_message(sequence)
         if message is None:
             raise await self._missing(command_id, sequence)
@@ -80,6 +82,11 @@ class Status:
         if (stored.id, stored.owner) != (command_id, owner):
             raise self._not_known(command_id)
         partition = int(message["subject"].split(".")[2])
+        if sequence <= await self._outcomes.applied(partition):
+            # The last one that was applied stays in the stream, longer than its outcome is kept.
+            if found := await self._outcomes.read([command_id]):  # since the first look
+                return found[0].outcome
+            raise expired()
         return Accepted(
             command_id=stored.id,
             type=stored.type,
@@ -92,7 +99,3 @@ class Status:
 def _unknown() -> Problem:
     detail = "There is no such command of this session, or it was accepted a moment ago."
     return Problem(404, "not-known-yet", detail, headers={"Retry-After": "1"})
-
-
-def _expired() -> Problem:
-    return Problem(410, "expired", "The outcome of this command is no longer kept.")

@@ -24,7 +24,7 @@ from homing.storage import OutcomeReading
 from homing_api import spans
 from homing_api.hub import Hub
 from homing_api.pressure import Pressure
-from homing_api.problems import Problem, overloaded, unavailable
+from homing_api.problems import Problem, expired, overloaded, unavailable
 from homing_api.repeats import Repeats
 from homing_api.sweeping import Sweeper
 from homing_api.waits import DRAINED, TIMED_OUT, Heard, Waits, heard_now
@@ -87,8 +87,9 @@ class Submitter:
     async def submit(self, wrapped: Wrapped, wait_seconds: float | None) -> Submitted:
         """Publish and wait.
 
-        Raises a `Problem`: 413, 422 for an idempotency key that was used for another command or an
-        expiry that has passed, or 503, after which the command may be stored all the same.
+        Raises a `Problem`: 410 for a repeat whose outcome is no longer kept, 413, 422 for an
+        idempotency key that was used for another command or an expiry that has passed, or 503,
+        after which the command may be stored all the same.
         """
         if wrapped.repeatable and (known := await self._known(wrapped)):
             telemetry.REPEATS.labels("outcome").inc()
@@ -186,9 +187,23 @@ class Submitter:
             return
         if stored is not None and stored.id == wrapped.command_id:
             _same_command(wrapped, stored.fingerprint)
+            if await self._forgotten(wrapped, receipt):
+                raise expired(wrapped.command_id)  # JetStream's window is longer than it was kept
         elif not await self._known(wrapped):
             # Purged by somebody: JetStream's window knows the id still, but nobody would apply it.
             raise unavailable(UNACKNOWLEDGED, command_id=wrapped.command_id)
+
+    async def _forgotten(self, wrapped: Wrapped, receipt: Receipt) -> bool:
+        """Whether its outcome certainly is gone: not if the store does not answer."""
+        if not self._loop.sweeper.answering:
+            return False
+        try:
+            if receipt.sequence > await self._loop.outcomes.applied(wrapped.partition):
+                return False
+            return await self._repeats.find(wrapped.command_id) is None
+        except HomingError as error:
+            log.warning("repeat.unread", why=str(error))
+            return False
 
     async def _wait(self, heard: asyncio.Future[Heard], seconds: float) -> None:
         drain = asyncio.ensure_future(self._draining.wait())

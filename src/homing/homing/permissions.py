@@ -39,6 +39,7 @@ POSTGRES = {
             "partitions": "SELECT",
             "reactors": "SELECT",
             "stream": "SELECT",
+            "pruned": "SELECT",
             "schema_migrations": "SELECT",
             # the operators' page: these columns say what became of one, and nothing is deleted
             "dead_letters": "SELECT, UPDATE (discarded_at, replays, replayed_at, "

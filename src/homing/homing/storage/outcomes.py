@@ -17,6 +17,7 @@ from homing.storage.database import Database
 _BY_ID = """
 SELECT owner, fingerprint, body FROM homing.outcomes WHERE command_id = ANY($1::uuid[])
 """
+_APPLIED = "SELECT checkpoint FROM homing.partitions WHERE partition = $1"
 _LOOK = """
 SELECT pg_snapshot_xmin(now)::text, pg_snapshot_xmax(now)::text,
        ARRAY(SELECT running::text FROM pg_snapshot_xip(now) running)
@@ -96,7 +97,7 @@ class Placed(NamedTuple):
 
 
 class Outcomes:
-    """Reads of `homing.outcomes`."""
+    """Reads of `homing.outcomes`, and of how far they go."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -105,6 +106,10 @@ class Outcomes:
         """The outcomes of these commands that there are."""
         rows = await self._database.fetch(_BY_ID, list(command_ids))
         return [Stored(owner=row[0], fingerprint=row[1], outcome=_decoded(row[2])) for row in rows]
+
+    async def applied(self, partition: int) -> int:
+        """How far a partition is applied: every command up to there has, or had, its outcome."""
+        return int((await self._database.fetch(_APPLIED, partition))[0][0])
 
     async def look(self) -> Look:
         """A look at nothing, for the next one to begin where this one was."""

@@ -77,6 +77,9 @@ class OutcomeReading(Protocol):
     async def read(self, command_ids: Sequence[str]) -> list[Stored]:
         """The outcomes of these commands that there are."""
 
+    async def applied(self, partition: int) -> int:
+        """How far a partition is applied: every command up to there has, or had, its outcome."""
+
     async def look(self) -> Look:
         """A look at nothing, for the next one to begin where this one was."""
 

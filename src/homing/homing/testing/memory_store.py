@@ -114,6 +114,10 @@ class MemoryStore(RoundStore, OutcomeReading, HolderRecords):
         """The outcomes of these commands that there are."""
         return [_stored(self.outcomes[one][1]) for one in command_ids if one in self.outcomes]
 
+    async def applied(self, partition: int) -> int:
+        """How far a partition is applied."""
+        return self.partitions[partition].checkpoint
+
     async def look(self) -> Look:
         """A look at nothing, for the next one to begin where this one was."""
         return Look(self._horizon(), self._last_xid + 1, tuple(self._running))
