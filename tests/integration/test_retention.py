@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,8 @@ from homing.identity import fingerprint, new_command_id, traceparent
 from homing.outcome import now
 from homing.partition import STREAM, partition_of, subject_of
 from homing.storage import Database, Pruning
-from homing_reactor.retention import Pruner, Retention
+from homing_reactor.lease import Lease
+from homing_reactor.retention import Pruner, Retention, Trimmer
 from support.place import Place
 from support.rows import made, somebody, writer
 from support.running import Process, running_api, running_reactor
@@ -124,6 +126,39 @@ async def test_what_is_young_or_not_applied_stays(place: Place) -> None:
             assert found[stuck] == before[stuck]
     finally:
         await js_client.close()
+
+
+async def test_a_command_stays_for_as_long_after_it_was_applied(place: Place) -> None:
+    """However long ago it was stored: a database restored by so much has it to apply again."""
+    async with running_reactor(place), running_api(place) as url, client(url) as one:
+        for _ in range(5):
+            await add(one, "one by one")  # each in a round of its own
+    partition = partition_of("one by one", place.partitions)
+    first, _, third, _, last = (await sequences(place))[partition]
+    database = await Database.open(place.postgres_url("homing_reactor"), 2)
+    broker = await connect(place.nats_url, "test")
+    lease = Lease(60)
+    lease.renewed(time.monotonic())
+    try:
+        stream, moment = CommandStream(broker), timedelta(milliseconds=1)
+        trimmer = Trimmer(stream, Pruning(database), 1, lease, moment)
+
+        async def trimmed(lately: int) -> list[int]:
+            """What is left when those from a sequence on were applied within the retention."""
+            await place.rows(
+                "UPDATE homing.outcomes SET recorded_at = now() +"
+                " CASE WHEN sequence < $1 THEN -interval '1 hour' ELSE interval '1 hour' END",
+                lately,
+            )
+            await trimmer.trim(partition, last)
+            return (await sequences(place))[partition]
+
+        assert len(await trimmed(first)) == 5
+        assert await trimmed(third) == [third, third + 1, last]
+        assert await trimmed(last + 1) == [last]
+    finally:
+        await broker.close()
+        await database.close()
 
 
 async def _a_turn(place: Place, partition: int) -> None:

@@ -130,9 +130,8 @@ class ReactorSettings(Connected, frozen=True, kw_only=True):
     demo: Switch = "off"
     """Holds a command that asks for it before its round, at most 5 s from the stream's time."""
     command_retention_days: Days = 7.0
-    """How long commands stay in the stream after they were stored, at least until they are applied;
-    so far back Postgres can be restored without losing what was accepted since; less far, by as
-    much as commands had waited then."""
+    """How long commands stay in the stream after they were applied; so far back Postgres can be
+    restored without losing what was accepted."""
     outcome_retention_days: Days = 30.0
     """How long outcomes are kept. Longer than commands are: an outcome is what keeps its command
     from taking effect again."""

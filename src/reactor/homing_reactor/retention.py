@@ -1,7 +1,8 @@
 """What is kept how long: the holder of a partition trims its commands and prunes its outcomes.
 
 All of it goes at a slow pace beside the rounds, one partition after another. A command may leave
-the stream once it is applied and its retention is over; the message of the checkpoint stays, as it
+the stream once its retention is over since it was applied, so that a database that is restored by
+as much finds again what it had not applied; the message of the checkpoint stays, as it
 shows that the stream is still the one that was applied. An outcome keeps its command from taking
 effect again, so it stays for as long as that command could still come.
 """
@@ -43,19 +44,27 @@ class Retention(NamedTuple):
 class Trimmer:
     """Removes the applied commands of one partition that are too old."""
 
-    def __init__(self, stream: CommandSource, lease: Lease, kept: timedelta) -> None:
+    def __init__(
+        self, stream: CommandSource, rows: Pruning, incarnation: int, lease: Lease, kept: timedelta
+    ) -> None:
         self._stream = stream
+        self._rows = rows
+        self._incarnation = incarnation
         self._lease = lease
         self._kept = kept
 
     async def trim(self, partition: int, checkpoint: int) -> None:
-        """Purge below the checkpoint's message and the first young one, whichever comes first."""
+        """Purge below the checkpoint's message and the first one that was stored or applied lately,
+        whichever comes first."""
         oldest = now() - self._kept
         first = await self._stream.next_message(partition, 0)
         if first is None or first.sequence >= checkpoint or first.stored_at >= oldest:
             return
         young = await self._stream.first_since(partition, oldest)
-        below = min(checkpoint, young.sequence) if young else checkpoint
+        lately = await self._rows.applied_since(partition, self._incarnation, self._kept)
+        below = min(checkpoint, young.sequence if young else checkpoint, lately or checkpoint)
+        if first.sequence >= below:
+            return
         if self._lease.left < LEASE_MIN_SECONDS:
             return
         count = await self._stream.trim(partition, below)
@@ -145,10 +154,11 @@ def keeper(
             fail("a stream was adopted since this process began; it has to begin again")
         return same
 
+    rows = Pruning(database)
     return Keeper(
         held,
-        Trimmer(stream, lease, retention.commands),
-        Pruner(stream, Pruning(database), retention),
+        Trimmer(stream, rows, incarnation, lease, retention.commands),
+        Pruner(stream, rows, retention),
         still_ours,
         retention.pace_seconds,
     )

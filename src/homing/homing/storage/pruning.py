@@ -27,6 +27,14 @@ WITH gone AS (
 )
 SELECT count(*) FROM gone
 """
+# Rounds of a partition follow each other in its order; within one, rows are recorded in any order.
+_APPLIED_SINCE = """
+SELECT min(sequence) FROM homing.outcomes
+WHERE partition = $1 AND incarnation = $2 AND xid = (
+    SELECT xid FROM homing.outcomes
+    WHERE partition = $1 AND incarnation = $2 AND recorded_at >= now() - $3::interval
+    ORDER BY recorded_at LIMIT 1)
+"""
 _PRUNED = "SELECT partition, published_at FROM homing.pruned"
 _EVENTS = """
 DELETE FROM homing.events WHERE (command_id, ordinal) IN (
@@ -49,6 +57,11 @@ class Pruning:
         """
         rows = await self._database.fetch(_OUTCOMES, partition, kept, before, BATCH)
         return int(rows[0][0])
+
+    async def applied_since(self, partition: int, incarnation: int, kept: timedelta) -> int | None:
+        """The first command of the stream that was applied within `kept`; None if none was."""
+        rows = await self._database.fetch(_APPLIED_SINCE, partition, incarnation, kept)
+        return None if rows[0][0] is None else int(rows[0][0])
 
     async def events(self, partition: int, kept: timedelta) -> int:
         """Remove a batch of events older than `kept`; how many."""
