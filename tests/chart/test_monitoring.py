@@ -128,6 +128,14 @@ def test_the_migration_and_the_test_send_no_traces() -> None:
         assert not any(name.startswith(("OTEL", "POD")) for name in given)
 
 
+def test_an_endpoint_may_have_any_path() -> None:
+    """Only a user in front of the host is refused."""
+    endpoint = "http://collector.example:4318/of/team@home"
+    values = merged(GIVEN, {"telemetry": {"otlp": {"endpoint": endpoint}}})
+    given = environment(pods(manifests(values))["api"])
+    assert given["OTEL_EXPORTER_OTLP_ENDPOINT"] == endpoint
+
+
 def test_a_setting_of_yours_wins() -> None:
     """`settings` is above what the chart sets."""
     mine: dict[str, Any] = {

@@ -197,12 +197,14 @@ async def test_a_process_of_another_partition_count_refuses_to_start(place: Plac
         assert "Traceback" not in process.log
 
 
-async def test_a_port_in_use_is_a_message(place: Place) -> None:
-    """The second process on a port ends with the reason, and no traceback."""
+@pytest.mark.parametrize("kind", ["api", "web"])
+async def test_a_port_in_use_is_a_message(place: Place, kind: str) -> None:
+    """The second process on a port ends with the reason and the port, and no traceback."""
     async with running_api(place) as url:
-        process = Process("api", place, HOMING_PORT=url.rsplit(":", 1)[1]).start()
+        port = url.rsplit(":", 1)[1]
+        process = Process(kind, place, HOMING_PORT=port, HOMING_API_URL=url).start()
         assert await process.wait() == 1
-        assert "in use" in process.log
+        assert f"in use: 127.0.0.1:{port}" in process.log
         assert "Traceback" not in process.log
 
 

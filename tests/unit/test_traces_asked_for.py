@@ -127,6 +127,7 @@ def test_what_is_said_for_traces_alone_comes_first() -> None:
         ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=hunter2;b=1"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x=%ZZ"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x=a%0Ab"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x=a%7F"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/at/all"),
         ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "-----BEGIN PRIVATE KEY-----hunter2"),
         ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "hunter2" * 1000),
@@ -159,6 +160,16 @@ def test_headers_as_collectors_want_them_are_taken() -> None:
     """Encoded or not, as the exporters read them."""
     said = "api-key=abc%20d==,Authorization=Bearer abc.def-_~+/="
     assert read({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_HEADERS": said}, "x")
+
+
+@pytest.mark.parametrize("header", ["auth-bin=hunter2", "AUTH-BIN =hunter2", "x!y=hunter2"])
+def test_a_header_that_grpc_cannot_send_is_named(header: str) -> None:
+    """Over HTTP it can be sent."""
+    asked = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_HEADERS": f"a.b-binx=1,{header}"}
+    assert read(asked, "homing-api")
+    with pytest.raises(SettingsError, match="OTLP_HEADERS has a key that gRPC") as error:
+        read(asked | {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "homing-api")
+    assert "hunter2" not in str(error.value)
 
 
 def test_grpc_has_no_deflate() -> None:

@@ -78,8 +78,11 @@ class _Config(Config):
     """
 
     def create_sockets(self) -> Sockets:
-        """The listening sockets."""
-        sockets = super().create_sockets()
+        """The listening sockets. Raises `OSError`, with the address."""
+        try:
+            sockets = super().create_sockets()
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}: {', '.join(self.bind)}") from error
         if option := getattr(socket, "TCP_USER_TIMEOUT", 0):  # Linux alone has it
             for one in sockets.insecure_sockets:
                 one.setsockopt(socket.IPPROTO_TCP, option, PEER_GONE_MS)

@@ -149,5 +149,5 @@ def translate(error: BaseException) -> HomingError | None:
     if isinstance(
         error, (asyncpg.InterfaceError, OSError, TimeoutError, asyncpg.InternalClientError)
     ):
-        return StorageUnavailable(f"{type(error).__name__}: {error}")
+        return StorageUnavailable(f"{type(error).__name__}: {error}".removesuffix(": "))
     return None

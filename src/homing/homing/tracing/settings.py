@@ -25,9 +25,11 @@ SAMPLERS = (
 COMPRESSIONS = ("none", "gzip", "deflate")
 """The last one is not for gRPC."""
 _KEY = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_VALUE = r"(?:[ !#$&-+\x2d-:<-\[\]-~]|%(?![01])[0-7][0-9A-Fa-f])*"
+_VALUE = r"(?:[ !#$&-+\x2d-:<-\[\]-~]|%(?![01]|7[Ff])[0-7][0-9A-Fa-f])*"
 _HEADER = re.compile(rf"\s*{_KEY}\s*={_VALUE}")
 """As the exporters read it; what they cannot read they log, and it may be a secret."""
+_METADATA = re.compile(rf"\s*(?![^=]*-bin\s*=)[0-9a-z_.-]+\s*={_VALUE}", re.IGNORECASE)
+"""What gRPC sends of these: names of fewer signs, and none for bytes (its PROTOCOL-HTTP2.md)."""
 QUEUE, BATCH = ("OTEL_BSP_MAX_QUEUE_SIZE", 2048), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512)
 """With the SDK's defaults."""
 COUNTS = (
@@ -121,8 +123,7 @@ class _Said:
         """What the SDK reads by itself."""
         self.otlp("ENDPOINT", self._url)
         self.otlp("HEADERS", self._headers)
-        protocol = self.otlp("PROTOCOL", self.text).lower()
-        compressions = COMPRESSIONS[:2] if protocol == "grpc" else COMPRESSIONS
+        compressions = COMPRESSIONS[:2] if self._grpc else COMPRESSIONS
         self.otlp("COMPRESSION", lambda name: self.one_of(name, compressions))
         for file in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"):
             self.otlp(file, self._file)
@@ -133,6 +134,10 @@ class _Said:
             self._count(name, 1, least=0)
         if self._count(*BATCH, least=1) > self._count(*QUEUE, least=1):
             self._wrong(BATCH[0], f"must not be larger than {QUEUE[0]}")
+
+    @property
+    def _grpc(self) -> bool:
+        return self.otlp("PROTOCOL", self.text).lower() == "grpc"
 
     def resource(self) -> dict[str, str]:
         """The attributes of the process."""
@@ -199,6 +204,12 @@ class _Said:
         items = [one for one in self.text(name).split(",") if one.strip()]
         if not all(_HEADER.fullmatch(one) for one in items):
             self._wrong(name, "must be key=value, comma-separated, with what is special in %XX")
+        elif self._grpc and not all(_METADATA.fullmatch(one) for one in items):
+            self._wrong(
+                name,
+                "has a key that gRPC does not send: letters, digits, _ . and - are "
+                "allowed, and -bin at its end is not",
+            )
         return ""
 
     def _file(self, name: str) -> str:
