@@ -15,6 +15,7 @@ from homing.errors import ReactorsRunning
 from homing.log import get
 from homing.outcome import now
 from homing.storage import (
+    SKEW,
     Checkpoint,
     Database,
     RecordedStream,
@@ -28,8 +29,6 @@ log = get(__name__)
 LISTED_MAX = 20
 """Of the messages that are skipped; the count is of all."""
 TICK = timedelta(microseconds=1)
-SKEW = timedelta(hours=1)
-"""How far clocks may differ: an outcome must not be pruned before its message is skipped."""
 
 
 async def adopt(

@@ -10,7 +10,7 @@ expiry does not, as whoever replays wants it now.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -23,11 +23,8 @@ from homing.errors import HomingError, TooLarge
 from homing.identity import replayed_command_id, traceparent
 from homing.outcome import Outcome, Position, now
 from homing.partition import partition_of, subject_of
-from homing.storage import Checkpoint, DeadLetters, OutcomeReading, RecordedStream
+from homing.storage import SKEW, Checkpoint, DeadLetters, OutcomeReading, RecordedStream
 from homing.storage.dead_letters import CONFLICT, Content, Letter, Noted
-
-SKEW = timedelta(hours=1)
-"""How far the clocks of NATS and Postgres may differ."""
 
 
 class NoSuchLetter(HomingError):

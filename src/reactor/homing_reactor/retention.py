@@ -20,13 +20,11 @@ from homing.broker import CommandSource
 from homing.errors import HomingError
 from homing.log import get
 from homing.outcome import now
-from homing.storage import Database, Pruning, recorded_stream
+from homing.storage import SKEW, Database, Pruning, recorded_stream
 from homing_reactor.held import Held
 from homing_reactor.lease import Lease
 
 log = get(__name__)
-SKEW = timedelta(hours=1)
-"""How far the clocks of NATS and Postgres may differ."""
 BATCH_PAUSE_SECONDS = 0.05
 LEASE_MIN_SECONDS = 0.5
 """Of the lease, to ask for what cannot be taken back: a process that was frozen has none left."""

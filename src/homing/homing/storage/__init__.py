@@ -12,7 +12,7 @@ from homing.storage.database import Database, StatementFailed
 from homing.storage.dead_letters import DeadLetters
 from homing.storage.holding import Claimed, Holding, unheld
 from homing.storage.outcomes import NIL, Bounds, Look, Outcomes, Page, Placed
-from homing.storage.pruning import Pruning, pruned
+from homing.storage.pruning import SKEW, Pruning, pruned
 from homing.storage.reading import Reading
 from homing.storage.rounds import (
     DeadLetterRow,
@@ -38,6 +38,7 @@ from homing.storage.stream import (
 
 __all__ = [
     "NIL",
+    "SKEW",
     "Bounds",
     "Checkpoint",
     "Claimed",

@@ -12,6 +12,9 @@ from datetime import datetime, timedelta
 from homing.storage.database import Database
 
 BATCH = 500
+SKEW = timedelta(hours=1)
+"""How far clocks may differ where rows are compared with messages: an outcome must not be pruned
+before its message is trimmed or skipped."""
 _OUTCOMES = """
 WITH gone AS (
     DELETE FROM homing.outcomes WHERE command_id IN (
