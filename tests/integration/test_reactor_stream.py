@@ -123,14 +123,27 @@ async def test_a_command_in_the_wrong_partition_fails(
     await goes_on(world, stream)
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"tally_id":"here","number":"many"}',
+        b'{"tally_id":"here","number":1,"note":"\xff"}',
+        b'{"tally_id":"here","number":1,"note":"unforeseen"}',
+    ],
+    ids=["another type", "no UTF-8", "its own code raises"],
+)
 async def test_a_payload_that_is_no_such_command_fails(
-    world: World, stream: JetStreamContext
+    world: World, stream: JetStreamContext, payload: bytes
 ) -> None:
-    """The envelope is right, what it carries is not."""
-    odd = envelope(payload=msgspec.Raw(b'{"tally_id":"here","number":"many"}'))
+    """The envelope is right, what it carries is not; its owner is told, whatever is raised."""
+    odd = envelope(payload=msgspec.Raw(payload))
     ack = await stream.publish(subject(world.place), encode(odd))
     (reason,) = await reasons(world.place, ack.seq)
     assert reason.startswith("invalid-payload")
+    rows = await world.place.rows(
+        "SELECT status FROM homing.outcomes WHERE command_id = $1", odd.id
+    )
+    assert [row[0] for row in rows] == ["failed"]
     await goes_on(world, stream)
 
 

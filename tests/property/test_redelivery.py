@@ -11,13 +11,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.broker import CommandSource, Deliver, Delivery, Pulling
 from homing.registry import load
 from homing_reactor.held import Held, Surroundings
-from homing_reactor.intake import Intake
+from homing_reactor.intake import Intake, Task
 from homing_reactor.lease import Lease
 
 MESSAGES = 12
@@ -97,11 +98,12 @@ class Source(CommandSource):
 class Partition:
     """A partition in hand, and what was applied of it."""
 
-    def __init__(self, sequences: list[int]) -> None:
+    def __init__(self, sequences: list[int], intake: Intake | None = None) -> None:
         self.source = Source(sequences)
         lease = Lease(3600.0)
         lease.renewed(time.monotonic())
-        around = Surroundings(self.source, Intake(REGISTRY, 1, demo=False), lease, lambda: None)
+        intake = intake or Intake(REGISTRY, 1, demo=False)
+        around = Surroundings(self.source, intake, lease, lambda: None)
         self.held = Held(0, 1, 0, None, around)
         self.applied: list[int] = []
 
@@ -167,6 +169,37 @@ async def test_each_is_applied_once_and_in_order(
                     one.held.mark_unclean("what was lost is not missed by itself")
                 await asyncio.sleep(0)
         assert one.held.checkpoint == sequences[-1]
+    finally:
+        one.held.stop()
+        await running
+
+
+class Defective(Intake):
+    """Reads nothing the first few times."""
+
+    failures = 3
+
+    def read(self, partition: int, delivery: Delivery) -> Task:
+        """Raise what nobody foresaw, or read."""
+        if self.failures:
+            self.failures -= 1
+            raise KeyError(delivery.sequence)
+        return super().read(partition, delivery)
+
+
+async def test_what_could_not_be_taken_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was raised: its partition begins again until it can be."""
+    monkeypatch.setattr("homing_reactor.held.RECHECK_SECONDS", 0.0)
+    one = Partition([3, 5], Defective(REGISTRY, 1, demo=False))
+    running = asyncio.create_task(one.held.run())
+    await settled()
+    try:
+        async with asyncio.timeout(5):
+            while one.applied != [3, 5]:
+                await one.act("next", 0)
+                await one.act("commit", 1)
+                assert one.applied == [3, 5][: len(one.applied)]
+                await asyncio.sleep(0)
     finally:
         one.held.stop()
         await running

@@ -65,6 +65,7 @@ ACTIONS = {
     "round.failed": "A round was not committed; `verdict` says what is done about it",
     "command.waiting": "Its partition stands still for it: a newer reactor may know its `type`, "
     "its `schema_version` or its envelope; after ten minutes it is a dead letter",
+    "delivery.broken": "It could not be taken: a defect; its partition does not go past it",
     "command.dead_letter": "A command could not be processed: look at it with "
     "`homing dead-letters`",
     "outcomes.not_announced_again": "The last outcomes of a dead holder are left to the sweep",

@@ -168,8 +168,17 @@ class Held:
             if judgement == "reset":
                 self.mark_unclean("out-of-order")
             elif judgement == "take":
-                self._add(delivery)
+                await self._take(delivery)
         await self.refill()
+
+    async def _take(self, delivery: Delivery) -> None:
+        try:
+            self._add(delivery)
+        except Exception:
+            # A mistake of ours. It counts as taken, and what comes next would pass it over.
+            log.exception("delivery.broken", partition=self.partition, sequence=delivery.sequence)
+            await asyncio.sleep(RECHECK_SECONDS)
+            self.mark_unclean("out-of-order")
 
     def _add(self, delivery: Delivery) -> None:
         task = self._around.intake.read(self.partition, delivery)

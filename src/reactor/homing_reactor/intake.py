@@ -103,10 +103,11 @@ class Intake:
             return Task(delivery, envelope, fault=fault, wait_seconds=_patience(delivery))
         try:
             command = decoder.decode(envelope.payload)
-        except (msgspec.DecodeError, RecursionError) as error:
-            return Task(delivery, envelope, fault=Fault("invalid-payload", str(error)))
-        # What a replay creates has the key that it would have had at first.
-        if command.key(envelope.replays or envelope.id) != envelope.key:
+            # What a replay creates has the key that it would have had at first.
+            key = command.key(envelope.replays or envelope.id)
+        except Exception as error:  # its types are the domain's own code, and may raise whatever
+            return Task(delivery, envelope, fault=Fault("invalid-payload", _said(error)))
+        if key != envelope.key:
             return Task(delivery, envelope, fault=Fault("misplaced", "the payload has another key"))
         return Task(delivery, envelope, domain, command, None, self._delay(delivery, envelope))
 
@@ -116,6 +117,12 @@ class Intake:
             return 0.0
         spent = (delivery.received_at - delivery.published_at).total_seconds()
         return min(DELAY_MAX_SECONDS, max(0.0, envelope.delay_seconds - spent))
+
+
+def _said(error: Exception) -> str:
+    known = isinstance(error, (msgspec.DecodeError, RecursionError))
+    said = str(error) if known else f"{type(error).__name__}: {error}"
+    return said.encode(errors="replace").decode()
 
 
 def about(task: Task) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from homing import Command, Context, Domain, Event, Query, Rejected, Response, StateTable
 
+UNFORESEEN = "unforeseen"
 TallyId = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
@@ -24,6 +25,10 @@ class Add(Command, type="tally.add", key="tally_id"):
     tally_id: TallyId
     number: int
     note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.note == UNFORESEEN:
+            raise KeyError(self.note)  # no error that a struct should raise
 
 
 class Explode(Command, type="tally.explode", key="tally_id"):
