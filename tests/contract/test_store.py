@@ -117,7 +117,7 @@ async def test_the_fence_moves_the_checkpoint_of_what_is_ours(store: Stores) -> 
     rows = FenceRow(1, epoch, 0, 5, AT), FenceRow(2, 0, 0, 5, AT), FenceRow(3, 1, 4, 5, AT)
     assert await fence(store, *rows) == {1}
     assert await store.checkpoint(1) == (5, AT)
-    assert [await store.outcomes.applied(number) for number in (1, 2)] == [5, 0]
+    assert [await store.outcomes.applied(number) for number in (1, 2)] == [(5, AT), (0, None)]
     assert await store.checkpoint(2) == await store.checkpoint(3) == (0, None)
     assert await fence(store, rows[0]) == set()
     assert await fence(store, FenceRow(1, epoch, 5, 9, AT)) == {1}

@@ -136,6 +136,18 @@ async def test_a_command_without_its_outcome_is_expired_though_the_stream_has_it
         assert again.json()["command_id"] == where.split("/")[3].partition("?")[0]
 
 
+async def test_what_stands_where_another_was_applied_is_pending(
+    place: Place, me: httpx.AsyncClient
+) -> None:
+    """A stream that was put back to a copy gives sequences out again, until it is adopted."""
+    await place.rows(
+        "UPDATE homing.partitions SET checkpoint = 100, checkpoint_at = now() - interval '1 hour'"
+    )
+    where = await add(me, "mine")
+    assert await asked(me, where) == (200, "pending")
+    assert await add(me, "mine") == where
+
+
 async def test_an_id_tells_that_it_is_older_than_outcomes_are_kept(me: httpx.AsyncClient) -> None:
     """With or without a place in the stream, whose message may be another one by now."""
     await add(me)

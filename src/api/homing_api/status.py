@@ -82,7 +82,7 @@ class Status:
         if (stored.id, stored.owner) != (command_id, owner):
             raise self._not_known(command_id)
         partition = int(message["subject"].split(".")[2])
-        if sequence <= await self._outcomes.applied(partition):
+        if (await self._outcomes.applied(partition)).covers(sequence, message["time"]):
             # The last one that was applied stays in the stream, longer than its outcome is kept.
             if found := await self._outcomes.read([command_id]):  # since the first look
                 return found[0].outcome

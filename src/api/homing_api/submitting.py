@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from homing import envelope as envelopes
@@ -185,20 +186,21 @@ class Submitter:
         except (HomingError, envelopes.Unreadable, envelopes.Newer) as error:
             log.warning("repeat.unread", why=str(error))
             return
-        if stored is not None and stored.id == wrapped.command_id:
+        if message and stored and stored.id == wrapped.command_id:
             _same_command(wrapped, stored.fingerprint)
-            if await self._forgotten(wrapped, receipt):
+            if await self._forgotten(wrapped, receipt.sequence, message["time"]):
                 raise expired(wrapped.command_id)  # JetStream's window is longer than it was kept
         elif not await self._known(wrapped):
             # Purged by somebody: JetStream's window knows the id still, but nobody would apply it.
             raise unavailable(UNACKNOWLEDGED, command_id=wrapped.command_id)
 
-    async def _forgotten(self, wrapped: Wrapped, receipt: Receipt) -> bool:
+    async def _forgotten(self, wrapped: Wrapped, sequence: int, stored_at: datetime) -> bool:
         """Whether its outcome certainly is gone: not if the store does not answer."""
         if not self._loop.sweeper.answering:
             return False
         try:
-            if receipt.sequence > await self._loop.outcomes.applied(wrapped.partition):
+            applied = await self._loop.outcomes.applied(wrapped.partition)
+            if not applied.covers(sequence, stored_at):
                 return False
             return await self._repeats.find(wrapped.command_id) is None
         except HomingError as error:

@@ -8,6 +8,7 @@ effect, `dead_letters` is what operators do with those that cannot,
 what of it the processes rely on while commands flow.
 """
 
+from homing.storage.checkpoint import Checkpoint
 from homing.storage.database import Database, StatementFailed
 from homing.storage.dead_letters import DeadLetters
 from homing.storage.holding import Claimed, Holding, unheld
@@ -27,7 +28,6 @@ from homing.storage.schema import check_schema, migrate_schema
 from homing.storage.seam import HolderRecords, OutcomeReading, RoundStatements, RoundStore
 from homing.storage.sight import Sight, Sights
 from homing.storage.stream import (
-    Checkpoint,
     RecordedStream,
     adopt_stream,
     checkpoints,

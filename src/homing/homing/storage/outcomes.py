@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from homing.outcome import Outcome, OwnerToken, Stored, decode_outcome
+from homing.storage.checkpoint import Checkpoint
 from homing.storage.database import Database
 
 _BY_ID = """
 SELECT owner, fingerprint, body FROM homing.outcomes WHERE command_id = ANY($1::uuid[])
 """
-_APPLIED = "SELECT checkpoint FROM homing.partitions WHERE partition = $1"
+_APPLIED = "SELECT checkpoint, checkpoint_at FROM homing.partitions WHERE partition = $1"
 _LOOK = """
 SELECT pg_snapshot_xmin(now)::text, pg_snapshot_xmax(now)::text,
        ARRAY(SELECT running::text FROM pg_snapshot_xip(now) running)
@@ -107,9 +108,9 @@ class Outcomes:
         rows = await self._database.fetch(_BY_ID, list(command_ids))
         return [Stored(owner=row[0], fingerprint=row[1], outcome=_decoded(row[2])) for row in rows]
 
-    async def applied(self, partition: int) -> int:
+    async def applied(self, partition: int) -> Checkpoint:
         """How far a partition is applied: every command up to there has, or had, its outcome."""
-        return int((await self._database.fetch(_APPLIED, partition))[0][0])
+        return Checkpoint(*(await self._database.fetch(_APPLIED, partition))[0])
 
     async def look(self) -> Look:
         """A look at nothing, for the next one to begin where this one was."""

@@ -16,6 +16,7 @@ from msgspec import Raw
 from homing.claims import Claim
 from homing.domain import Domain
 from homing.outcome import OwnerToken, Stored
+from homing.storage.checkpoint import Checkpoint
 from homing.storage.outcomes import Bounds, Look, Page, Placed
 from homing.storage.rounds import DeadLetterRow, EventRow, FenceRow, OutcomeRow
 
@@ -77,7 +78,7 @@ class OutcomeReading(Protocol):
     async def read(self, command_ids: Sequence[str]) -> list[Stored]:
         """The outcomes of these commands that there are."""
 
-    async def applied(self, partition: int) -> int:
+    async def applied(self, partition: int) -> Checkpoint:
         """How far a partition is applied: every command up to there has, or had, its outcome."""
 
     async def look(self) -> Look:

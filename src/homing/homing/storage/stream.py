@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from homing.errors import ReactorsRunning
 from homing.partition import STREAM
+from homing.storage.checkpoint import Checkpoint
 from homing.storage.database import Database
 
 _RECORD = """
@@ -44,14 +45,6 @@ ON CONFLICT (partition) DO NOTHING
 _CHECKPOINTS = (
     "SELECT partition, checkpoint, checkpoint_at FROM homing.partitions ORDER BY partition"
 )
-
-
-class Checkpoint(NamedTuple):
-    """How far a partition is applied."""
-
-    sequence: int
-    at: datetime | None
-    """The stream's time of that message; None before the first one."""
 
 
 class RecordedStream(NamedTuple):

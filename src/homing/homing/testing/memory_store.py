@@ -26,6 +26,7 @@ from homing.outcome import OwnerToken, Stored, decode_outcome
 from homing.storage import (
     NIL,
     Bounds,
+    Checkpoint,
     DeadLetterRow,
     EventRow,
     FenceRow,
@@ -114,9 +115,10 @@ class MemoryStore(RoundStore, OutcomeReading, HolderRecords):
         """The outcomes of these commands that there are."""
         return [_stored(self.outcomes[one][1]) for one in command_ids if one in self.outcomes]
 
-    async def applied(self, partition: int) -> int:
+    async def applied(self, partition: int) -> Checkpoint:
         """How far a partition is applied."""
-        return self.partitions[partition].checkpoint
+        row = self.partitions[partition]
+        return Checkpoint(row.checkpoint, row.checkpoint_at)
 
     async def look(self) -> Look:
         """A look at nothing, for the next one to begin where this one was."""
