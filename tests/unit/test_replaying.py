@@ -33,7 +33,16 @@ from homing.outcome import (
 )
 from homing.partition import partition_of, subject_of
 from homing.registry import load
-from homing.replaying import Done, NotReplayable, Progress, Replays, original_of, replayed
+from homing.replaying import (
+    Done,
+    NotReplayable,
+    NotYet,
+    Progress,
+    Replays,
+    Wire,
+    original_of,
+    replayed,
+)
 from homing.storage import Checkpoint, RecordedStream
 from homing.storage.dead_letters import Content, Letter, Noted
 from homing.testing.memory_broker import MemoryBroker
@@ -70,7 +79,8 @@ class Notes:
     """The letters of one command, as far as replays look at them."""
 
     def __init__(self) -> None:
-        self.noted = Noted(0, None, None, None)
+        self.noted = Noted(0, None, None)
+        self.buried: set[str] = set()
 
     async def replays(self, command_id: str) -> Noted | None:
         """As they were noted."""
@@ -79,14 +89,15 @@ class Notes:
     async def note_replay(self, command_id: str, number: int) -> None:
         """The first note of a number counts."""
         if number > self.noted.number:
-            self.noted = Noted(number, now(), None, None)
+            self.noted = Noted(number, now(), None)
 
     async def place_replay(self, command_id: str, number: int, position: Position) -> None:
-        """Where this incarnation had it first counts."""
-        if self.noted.incarnation != position.incarnation:
-            self.noted = self.noted._replace(
-                incarnation=position.incarnation, sequence=position.sequence
-            )
+        """Where the stream has it."""
+        self.noted = self.noted._replace(sequence=position.sequence)
+
+    async def failed(self, command_ids: Sequence[str]) -> set[str]:
+        """Those that have a letter."""
+        return self.buried & set(command_ids)
 
 
 class Verdicts:
@@ -114,19 +125,23 @@ class Here:
     def __init__(self) -> None:
         self.notes, self.verdicts, self.broker = Notes(), Verdicts(), MemoryBroker(PARTITIONS)
         self.original = failed_command()
-        self.applied, self.incarnation = 0, 1
+        self.applied = Checkpoint(0, None)
         self.pruned: dict[int, datetime] = {}
         progress = Progress(self.checkpoints, self.pruned_until)
         self.replays = Replays(self.notes, self.verdicts, progress)  # type: ignore[arg-type]
 
     @property
-    def stream(self) -> RecordedStream:
-        """As the database has it."""
-        return RecordedStream(now(), PARTITIONS, self.incarnation)
+    def wire(self) -> Wire:
+        """The stream as it is now."""
+        return Wire(RecordedStream(now(), PARTITIONS, 1), self.broker, self.broker)
+
+    def apply(self) -> None:
+        """All that the stream has is applied."""
+        self.applied = Checkpoint(self.broker.last, self.broker.clock)
 
     async def checkpoints(self) -> dict[int, Checkpoint]:
         """How far each partition is applied."""
-        return dict.fromkeys(range(PARTITIONS), Checkpoint(self.applied, None))
+        return dict.fromkeys(range(PARTITIONS), self.applied)
 
     async def pruned_until(self) -> dict[int, datetime]:
         """The youngest command of each partition whose outcome was removed."""
@@ -142,11 +157,11 @@ class Here:
 
     async def pending(self) -> bool:
         """Whether the stream has a replay that is to be applied yet."""
-        return await self.replays.pending(self.original.id, self.stream)
+        return await self.replays.pending(self.original, self.wire)
 
     async def send(self) -> int:
         """Send what is due; its number."""
-        sent = await self.replays.send(self.original, self.stream, self.broker)
+        sent = await self.replays.send(self.original, self.wire)
         assert sent.replay.command_id == self.id(sent.replay.number)
         return sent.replay.number
 
@@ -189,19 +204,69 @@ async def test_a_replay_whose_outcome_is_gone_is_not_sent_again() -> None:
     here.sent_days_ago(31)
     here.prune(timedelta(days=30))
     assert await here.send() == 1, "not applied yet, however long ago it was sent"
-    here.applied = 1
+    here.apply()
     with pytest.raises(Done, match="no longer kept"):
         await here.send()
 
 
 async def test_a_replay_that_its_stream_lost_is_sent_again() -> None:
-    """Where another stream had it says nothing of this one; where this one has it does."""
+    """Adopted or not: another message where it was says nothing of it, its own there does."""
     here = Here()
     await here.send()
-    here.broker, here.applied, here.incarnation = MemoryBroker(PARTITIONS), 7, 2
+    here.apply()
+    here.broker = MemoryBroker(PARTITIONS)
+    await here.broker.publish(new_command_id(), subject_of(TYPE, 0), encode(failed_command()), "")
+    assert not await here.pending()
     assert await here.send() == 1
-    assert await here.broker.last_sequence() == 1
+    assert await here.broker.last_sequence() == 2
+    assert await here.pending()
+    here.apply()
     with pytest.raises(Done, match="no longer kept"):
+        await here.send()
+
+
+async def test_a_replay_that_was_purged_is_sent_again_once_the_stream_takes_it() -> None:
+    """Within the duplicate window it says that it has it, and nobody would apply it."""
+    here = Here()
+    await here.send()
+    here.broker.messages.clear()
+    with pytest.raises(NotYet, match="purged"):
+        await here.send()
+    here.broker.pass_time(1000.0)
+    assert await here.send() == 1
+    assert await here.pending()
+
+
+async def test_what_stands_where_another_was_applied_is_pending() -> None:
+    """A stream that was put back to a copy gives sequences out again, until it is adopted."""
+    here = Here()
+    here.applied = Checkpoint(100, here.broker.clock - timedelta(hours=1))
+    await here.send()
+    assert await here.pending()
+    assert await here.send() == 1
+
+
+async def test_the_letter_of_a_replay_tells_that_it_failed_when_its_outcome_is_gone() -> None:
+    """It is kept for ever, so that what is mended a month later can be done all the same."""
+    here = Here()
+    await here.send()
+    here.apply()
+    here.notes.buried.add(here.id(1))
+    assert [one.status for one in await here.replays.of(here.original.id)] == ["failed"]
+    assert await here.send() == 2
+
+
+async def test_what_was_applied_again_and_succeeded_is_not_replayed() -> None:
+    """As after a restore of Postgres, with the reason mended: the command, or an earlier replay."""
+    here = Here()
+    await here.send()
+    here.ended(1, "succeeded")
+    here.ended(2, "failed")
+    with pytest.raises(Done, match=r"replay 1 .* succeeded"):
+        await here.send()
+    here = Here()
+    here.verdicts.by_id[here.original.id] = "succeeded"
+    with pytest.raises(Done, match="the command itself has succeeded"):
         await here.send()
 
 
@@ -213,7 +278,7 @@ async def test_a_replay_that_another_stream_had_is_sent_again_while_its_outcome_
     here = Here()
     await here.send()
     here.sent_days_ago(days)
-    here.incarnation = 2
+    here.broker = MemoryBroker(PARTITIONS)
     here.prune(timedelta(days=days, minutes=59))  # of a command before it, if clocks agree
     with pytest.raises(Done, match="no longer kept"):
         await here.send()
@@ -270,9 +335,6 @@ async def test_only_what_the_stream_has_is_pending() -> None:
     here.broker.max_bytes = 1 << 20
     await here.send()
     assert await here.pending()
-    here.incarnation = 2
-    assert not await here.pending(), "the stream that had it is gone"
-    here.incarnation = 1
     here.ended(1, "failed")
     assert not await here.pending()
 

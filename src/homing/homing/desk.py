@@ -116,7 +116,7 @@ def replay_document(replay: Replay) -> dict[str, Any]:
     return {
         "number": replay.number,
         "command_id": replay.command_id,
-        "status": status(replay),
+        "status": replay.status,
         "error": {"type": error.type, "detail": error.detail} if error else None,
     }
 
@@ -134,11 +134,6 @@ def sent_document(sent: Sent) -> dict[str, Any]:
             "sequence": position.sequence,
         },
     }
-
-
-def status(replay: Replay) -> str:
-    """What a replay ended as; `pending` as long as that is not known."""
-    return replay.outcome.status if replay.outcome else "pending"
 
 
 def body(raw: bytes) -> dict[str, str]:

@@ -16,15 +16,17 @@ from typing import NamedTuple
 import msgspec
 
 from homing import envelope as envelopes
-from homing.broker import Publishing
+from homing.broker import Publishing, StreamReading
 from homing.commands import TYPE_PATTERN
 from homing.envelope import Envelope
-from homing.errors import HomingError, TooLarge
+from homing.errors import HomingError, TooLarge, Unavailable
 from homing.identity import replayed_command_id, traceparent
 from homing.outcome import Outcome, Position, now
 from homing.partition import partition_of, subject_of
 from homing.storage import SKEW, Checkpoint, DeadLetters, OutcomeReading, RecordedStream
 from homing.storage.dead_letters import CONFLICT, Content, Letter, Noted
+
+PENDING = "pending"
 
 
 class NoSuchLetter(HomingError):
@@ -39,6 +41,10 @@ class Done(HomingError):
     """It is not replayed again:"""
 
 
+class NotYet(Unavailable):
+    """It cannot be replayed yet:"""
+
+
 class Replay(NamedTuple):
     """One replay of a failed command."""
 
@@ -46,6 +52,15 @@ class Replay(NamedTuple):
     command_id: str
     outcome: Outcome | None
     """None while it is pending, or when it is no longer kept."""
+    failed: bool = False
+    """Its letter tells so, which is kept for longer."""
+
+    @property
+    def status(self) -> str:
+        """What it ended as; `pending` as long as that is not known."""
+        if self.outcome is not None:
+            return self.outcome.status
+        return "failed" if self.failed else PENDING
 
 
 class Sent(NamedTuple):
@@ -96,6 +111,14 @@ class Progress(NamedTuple):
     """The stream's time of the youngest command whose outcome was removed."""
 
 
+class Wire(NamedTuple):
+    """The stream that the database belongs to, and the ways to it."""
+
+    recorded: RecordedStream
+    publisher: Publishing
+    reading: StreamReading
+
+
 class Replays:
     """Says what became of replays, and sends the next one."""
 
@@ -112,60 +135,89 @@ class Replays:
         noted = await self._letters.replays(original)
         return await self._known(original, noted.number if noted else 0)
 
-    async def pending(self, original: str, stream: RecordedStream) -> bool:
-        """Whether this stream has a replay of a command, which will have its outcome."""
-        noted = await self._letters.replays(original)
-        if noted is None or noted.sequence is None or noted.incarnation != stream.incarnation:
+    async def pending(self, original: Envelope, wire: Wire) -> bool:
+        """Whether the stream has a replay of a command that is to be applied yet."""
+        noted = await self._letters.replays(original.id)
+        if noted is None or noted.sequence is None:
             return False
-        return (await self._known(original, noted.number))[-1].outcome is None
+        applied = await self._applied(original, wire)
+        last = (await self._known(original.id, noted.number))[-1]
+        if last.status != PENDING:
+            return False
+        there = await _stored(wire, noted.sequence, last.command_id)
+        return there is not None and not applied.covers(noted.sequence, there)
 
-    async def send(self, original: Envelope, stream: RecordedStream, publisher: Publishing) -> Sent:
+    async def send(self, original: Envelope, wire: Wire) -> Sent:
         """Send the replay that is due: the next one, or a pending one once more.
 
         Raises `Done` if one has succeeded, was rejected, or may have been; `NotReplayable`;
-        `BrokerUnavailable`, `StreamFull`, after which asking again is safe.
+        `NotYet`, `BrokerUnavailable`, `StreamFull`, after which asking again is safe.
         """
-        partition = partition_of(original.key, stream.partitions)
-        number = await self._due(original.id, partition, stream.incarnation)
+        number = await self._due(original, wire)
         await self._letters.note_replay(original.id, number)
         envelope = replayed(original, number)
+        partition = partition_of(original.key, wire.recorded.partitions)
         try:
-            receipt = await publisher.publish(
+            receipt = await wire.publisher.publish(
                 replayed_command_id(original.id, number), subject_of(envelope.type, partition),
                 envelopes.encode(envelope), envelope.traceparent,
             )  # fmt: skip
         except TooLarge as error:
             raise NotReplayable(f"the stream takes nothing so large: {error.detail}") from error
-        position = Position(stream.incarnation, partition, receipt.sequence)
+        if receipt.duplicate and await _stored(wire, receipt.sequence, envelope.id) is None:
+            raise NotYet("its message was purged, and the stream still takes another for the same")
+        position = Position(wire.recorded.incarnation, partition, receipt.sequence)
         await self._letters.place_replay(original.id, number, position)
         return Sent(Replay(number, envelope.id, None), original.id, position)
 
-    async def _due(self, original: str, partition: int, incarnation: int) -> int:
-        noted = await self._letters.replays(original)
+    async def _due(self, original: Envelope, wire: Wire) -> int:
+        noted = await self._letters.replays(original.id)
         if noted is None:
             raise NotReplayable("no dead letter has the command that it replays")
-        applied = (await self._progress.checkpoints())[partition].sequence  # before outcomes
-        known = await self._known(original, noted.number)
-        if not known:
-            return 1
+        applied = await self._applied(original, wire)  # before outcomes
+        if any(
+            one.outcome.status == "succeeded" for one in await self._outcomes.read([original.id])
+        ):
+            raise Done("the command itself has succeeded, when it was applied again")
+        known = await self._known(original.id, noted.number)
+        for one in known:
+            if one.status in _ENDED:
+                raise Done(f"replay {one.number} ({one.command_id}) {_ENDED[one.status]}")
+        if not known or known[-1].status == "failed":
+            return len(known) + 1
         last = known[-1]
-        if last.outcome is None:
-            pruned = (await self._progress.pruned_until()).get(partition)  # after outcomes
-            if _gone(noted, incarnation, applied, pruned):
-                raise Done(
-                    f"replay {last.number} ({last.command_id}) was sent at {noted.sent_at}, and "
-                    "its outcome, if it had one, is no longer kept"
-                )
-            return last.number
-        if last.outcome.status == "failed":
-            return last.number + 1
-        raise Done(f"replay {last.number} ({last.command_id}) {_ENDED[last.outcome.status]}")
+        if await self._gone(original, noted, last.command_id, applied, wire):
+            raise Done(
+                f"replay {last.number} ({last.command_id}) was sent at {noted.sent_at}, and "
+                "its outcome, if it had one, is no longer kept"
+            )
+        return last.number
+
+    async def _gone(
+        self, original: Envelope, noted: Noted, replay: str, applied: Checkpoint, wire: Wire
+    ) -> bool:
+        """Whether a replay without an outcome may have had one.
+
+        The stream tells it, if it has the replay. Else its outcome would show, unless one of its
+        partition that is no older was removed.
+        """
+        if noted.sequence is not None:
+            there = await _stored(wire, noted.sequence, replay)
+            if there is not None:
+                return applied.covers(noted.sequence, there)
+        until = await self._progress.pruned_until()  # after outcomes
+        pruned = until.get(partition_of(original.key, wire.recorded.partitions))
+        return pruned is not None and noted.sent_at is not None and noted.sent_at <= pruned + SKEW
+
+    async def _applied(self, original: Envelope, wire: Wire) -> Checkpoint:
+        partition = partition_of(original.key, wire.recorded.partitions)
+        return (await self._progress.checkpoints())[partition]
 
     async def _known(self, original: str, noted: int) -> list[Replay]:
         found = await self._read(original, range(1, noted + 1))
-        while not found or found[-1].outcome is not None:
+        while not found or found[-1].status != PENDING:
             (more,) = await self._read(original, range(len(found) + 1, len(found) + 2))
-            if more.outcome is None:
+            if more.status == PENDING:
                 break
             found.append(more)
         return found
@@ -173,20 +225,21 @@ class Replays:
     async def _read(self, original: str, numbers: range) -> list[Replay]:
         ids = [replayed_command_id(original, number) for number in numbers]
         known = {one.outcome.command_id: one.outcome for one in await self._outcomes.read(ids)}
+        failed = await self._letters.failed([one for one in ids if one not in known])
         return [
-            Replay(number, one, known.get(one)) for number, one in zip(numbers, ids, strict=True)
+            Replay(number, one, known.get(one), one in failed)
+            for number, one in zip(numbers, ids, strict=True)
         ]
 
 
-def _gone(noted: Noted, incarnation: int, applied: int, pruned: datetime | None) -> bool:
-    """Whether a replay without an outcome may have had one.
-
-    Positions tell it only within one incarnation of the stream; another one may have lost it. Then
-    its outcome would show, unless one of its partition that is no older was removed.
-    """
-    if noted.incarnation == incarnation and noted.sequence is not None:
-        return noted.sequence <= applied
-    return pruned is not None and noted.sent_at is not None and noted.sent_at <= pruned + SKEW
+async def _stored(wire: Wire, sequence: int, command_id: str) -> datetime | None:
+    """When the stream stored this command at this place; None if it has it not, or not there."""
+    message = await wire.reading.read_message(sequence)
+    try:
+        found = message is not None and envelopes.decode(message["data"]).id == command_id
+    except (envelopes.Unreadable, envelopes.Newer):
+        return None
+    return message["time"] if message is not None and found else None
 
 
 _ENDED = {"succeeded": "succeeded", "rejected": "was rejected by a rule, which is final"}

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from homing import envelope as envelopes
-from homing.broker import Broker, Publishing, verify
+from homing.broker import Broker, CommandStream, Publishing, verify
 from homing.desk import Desk, document, sent_document
 from homing.errors import NotMigrated, TopologyMismatch, Unavailable
 from homing.identity import trace_id
 from homing.log import get
-from homing.replaying import Done, NoSuchLetter, NotReplayable, original_of
+from homing.replaying import Done, NoSuchLetter, NotReplayable, Wire, original_of
 from homing.storage import Database, RecordedStream, recorded_stream
 from homing.storage.dead_letters import Content
 from homing_api.problems import Problem, unavailable
@@ -44,7 +44,8 @@ class Letters:
             letter, content = await desk.read(letter_id)
             original = original_of(letter, content)
             await self._same_stream(desk.stream)
-            sent = await desk.replays.send(original, desk.stream, self._publisher)
+            wire = Wire(desk.stream, self._publisher, CommandStream(self._broker))
+            sent = await desk.replays.send(original, wire)
         log.info(
             "letter.replayed", letter=letter_id, command_id=sent.replay.command_id,
             partition=sent.position.partition, trace_id=trace_id(original.traceparent),

@@ -28,7 +28,7 @@ def show_line(letter: Letter, last: Replay | None, output: Output) -> None:
     reason = letter.reason if len(letter.reason) <= REASON_MAX else letter.reason[:REASON_MAX] + "…"
     parts = [f"{letter.id:>6}", _time(letter.recorded_at), letter.type, letter.key or "-", reason]
     if last is not None:
-        parts.append(f"replay {last.number} {desk.status(last)}")
+        parts.append(f"replay {last.number} {last.status}")
     if letter.discarded_at is not None:
         parts.append("discarded")
     print(plain("  ".join(parts)))
@@ -76,9 +76,7 @@ def _lines(shown: Shown) -> list[tuple[str, str]]:
     ]
     if letter.discarded_at is not None:
         said.append(("discarded", _time(letter.discarded_at)))
-    said += [
-        ("replay", f"{one.number} {desk.status(one)} {one.command_id}") for one in shown.replays
-    ]
+    said += [("replay", f"{one.number} {one.status} {one.command_id}") for one in shown.replays]
     if shown.later is not None:
         count = f"{LATER_MAX} or more" if shown.later >= LATER_MAX else str(shown.later)
         said.append(("later", f"{count} commands have taken effect on this key since"))

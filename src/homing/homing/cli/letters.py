@@ -10,13 +10,13 @@ from typing import Protocol
 from uuid import UUID
 
 from homing import settings
-from homing.broker import Publisher, connect, verify
+from homing.broker import CommandStream, Publisher, connect, verify
 from homing.cli import letter_text
 from homing.cli.sending import BadInput
 from homing.cli.showing import Output
 from homing.desk import Desk
 from homing.errors import NotMigrated, TopologyMismatch
-from homing.replaying import Done, NotReplayable, Replay, Sent, original_of
+from homing.replaying import Done, NotReplayable, Replay, Sent, Wire, original_of
 from homing.settings import LettersSettings, ReplaySettings
 from homing.storage import Database, RecordedStream, check_schema, recorded_stream
 from homing.storage.dead_letters import CONFLICT, Letter, Wanted
@@ -87,10 +87,10 @@ def replay(letter_id: int | None, which: Which, limit: int, output: Output, *, a
     config = settings.load(ReplaySettings)
 
     async def work(desk: Desk) -> int:
-        async with _publisher(config, desk.stream) as publisher:
+        async with _wire(config, desk.stream) as wire:
             if letter_id is not None:
                 letter, content = await desk.read(letter_id)
-                sent = await desk.replays.send(original_of(letter, content), desk.stream, publisher)
+                sent = await desk.replays.send(original_of(letter, content), wire)
                 letter_text.show_sent(sent, output)
                 if letter.discarded_at is not None:
                     at = f"{letter.discarded_at:%Y-%m-%d %H:%M:%S%z}"
@@ -99,7 +99,7 @@ def replay(letter_id: int | None, which: Which, limit: int, output: Output, *, a
             wanted = Wanted(which.reason, which.type, which.key)
             count = 0
             try:
-                async for sent in _replay_all(desk, publisher, wanted, limit):
+                async for sent in _replay_all(desk, wire, wanted, limit):
                     letter_text.show_sent(sent, output, lines=True)
                     count += 1
             finally:  # whatever stops it, the next call goes on behind these
@@ -109,9 +109,7 @@ def replay(letter_id: int | None, which: Which, limit: int, output: Output, *, a
     return _at_desk(work)
 
 
-async def _replay_all(
-    desk: Desk, publisher: Publisher, wanted: Wanted, limit: int
-) -> AsyncIterator[Sent]:
+async def _replay_all(desk: Desk, wire: Wire, wanted: Wanted, limit: int) -> AsyncIterator[Sent]:
     """In the order of the stream, so that the commands of a key keep theirs among each other."""
     seen: set[str] = set()
     after = (0, 0, 0)
@@ -120,9 +118,9 @@ async def _replay_all(
             after = (letter.incarnation, letter.sequence, letter.id)
             try:
                 original = original_of(*await desk.read(letter.id))
-                if original.id in seen or await desk.replays.pending(original.id, desk.stream):
+                if original.id in seen or await desk.replays.pending(original, wire):
                     continue
-                yield await desk.replays.send(original, desk.stream, publisher)
+                yield await desk.replays.send(original, wire)
             except (NotReplayable, Done) as error:
                 print(f"homing: dead letter {letter.id}: {error}", file=sys.stderr)
                 continue
@@ -163,13 +161,13 @@ def _at_desk(work: Callable[[Desk], Awaitable[int]]) -> int:
 
 
 @asynccontextmanager
-async def _publisher(config: ReplaySettings, stream: RecordedStream) -> AsyncIterator[Publisher]:
+async def _wire(config: ReplaySettings, stream: RecordedStream) -> AsyncIterator[Wire]:
     """To the stream that the database belongs to, and to no other."""
     broker = await connect(config.nats_url, "migrate")
     try:
         facts = await verify(broker, stream.partitions)
         if facts.created_at != stream.created_at:
             raise TopologyMismatch(f"the database belongs to the stream of {stream.created_at}")
-        yield Publisher(broker, 1, PUBLISH_SECONDS)
+        yield Wire(stream, Publisher(broker, 1, PUBLISH_SECONDS), CommandStream(broker))
     finally:
         await broker.close()

@@ -35,9 +35,13 @@ ORDER BY d.incarnation, d.sequence, d.id LIMIT $8"""
 _ONE = f"{_HEAD} WHERE d.id = $1"
 _CONTENT = "SELECT subject, headers, body, traceback FROM homing.dead_letters WHERE id = $1"
 _REPLAYS = """
-SELECT replays, replayed_at, replay_incarnation, replay_sequence FROM homing.dead_letters
+SELECT replays, replayed_at, replay_sequence FROM homing.dead_letters
 WHERE command_id = $1::uuid AND split_part(reason, ':', 1) <> $2
 ORDER BY replays DESC, replay_sequence LIMIT 1
+"""
+_FAILED = """
+SELECT DISTINCT command_id::text FROM homing.dead_letters
+WHERE command_id = ANY($1::uuid[]) AND split_part(reason, ':', 1) <> $2
 """
 _NOTE = """
 UPDATE homing.dead_letters
@@ -47,8 +51,7 @@ WHERE command_id = $1::uuid AND replays < $2 AND split_part(reason, ':', 1) <> $
 """
 _PLACE = """
 UPDATE homing.dead_letters
-SET replay_sequence = CASE WHEN replay_incarnation = $3 THEN replay_sequence ELSE $4 END,
-    replay_incarnation = $3
+SET replay_incarnation = $3, replay_sequence = $4
 WHERE command_id = $1::uuid AND replays = $2 AND split_part(reason, ':', 1) <> $5
 """
 _DISCARD = """
@@ -102,10 +105,8 @@ class Noted(NamedTuple):
     """0 if there is none."""
     sent_at: datetime | None
     """When it was first sent."""
-    incarnation: int | None
-    """Of the stream that has it; None as long as that is not known."""
     sequence: int | None
-    """Where that stream has it."""
+    """Where the stream has it; None as long as that is not known."""
 
 
 class Wanted(NamedTuple):
@@ -146,12 +147,19 @@ class DeadLetters:
         rows = await self._database.fetch(_REPLAYS, command_id, CONFLICT)
         return Noted(*rows[0]) if rows else None
 
+    async def failed(self, command_ids: Sequence[str]) -> set[str]:
+        """Those of the commands that have a letter, and so have failed."""
+        if not command_ids:
+            return set()
+        rows = await self._database.fetch(_FAILED, list(command_ids), CONFLICT)
+        return {row[0] for row in rows}
+
     async def note_replay(self, command_id: str, number: int) -> None:
         """Note that this replay is about to be sent; the first note of a number counts."""
         await self._database.execute(_NOTE, command_id, number, CONFLICT)
 
     async def place_replay(self, command_id: str, number: int, position: Position) -> None:
-        """Note where the stream has this replay; where this incarnation had it first counts."""
+        """Note where the stream has this replay."""
         place = (position.incarnation, position.sequence)
         await self._database.execute(_PLACE, command_id, number, *place, CONFLICT)
 
