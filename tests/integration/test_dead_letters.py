@@ -155,6 +155,27 @@ async def test_all_of_a_reason_are_replayed_in_the_order_of_the_stream(
     assert (careless.code, "--reason" in careless.err) == (2, True)
 
 
+async def test_a_call_goes_on_behind_the_one_before_though_its_replays_have_failed(
+    world: World, me: httpx.AsyncClient, shell: Shell
+) -> None:
+    """Those would come first again: they fail as often as they are tried, the rest waits."""
+    broken = {"tally_id": "again and again"}
+    answers = [
+        await me.post("/api/commands/tally.explode", json=broken, headers=WAIT) for _ in range(3)
+    ]
+    failed = [answer.json()["outcome"]["command_id"] for answer in answers]
+    words = ("--all", "--reason", "domain-error", "--key", "again and again", "--limit", "1")
+    after: tuple[str, ...] = ()
+    for command_id in failed:
+        ran = await letters(shell, "replay", *words, *after)
+        assert [one["replays"] for one in ran.lines] == [command_id]
+        await until(lambda one=command_id: outcome(world.place, replayed_command_id(one, 1)))
+        after = ("--after", str((await letter_of(shell, command_id))["id"]))
+        assert " ".join(after) in ran.err
+    alone = await letters(shell, "replay", "1", *after)
+    assert (alone.code, "--after" in alone.err) == (2, True)
+
+
 async def test_a_rejected_replay_is_final(
     world: World, me: httpx.AsyncClient, shell: Shell
 ) -> None:

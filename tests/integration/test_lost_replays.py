@@ -85,6 +85,7 @@ async def test_a_replay_that_the_stream_had_no_room_for_is_not_passed_over(place
     assert (full.code, full.lines) == (1, [])
     assert "the stream of commands is full" in full.err.lower(), full.err
     assert "0 replays were sent" in full.err
+    assert "--after" not in full.err, "none was sent"
     await limit_stream(place, -1)
     assert [one["replays"] for one in await replay(place, *words)] == failed
     assert await replay(place, *words) == [], "they are pending"

@@ -85,6 +85,7 @@ def replay(
     *,
     all: Annotated[bool, Switch] = False,
     which: Annotated[Which, Parameter(name="*")] = WHICH,
+    after: LetterId | None = None,
     limit: Limit = 100,
     output: Output = "auto",
 ) -> int:
@@ -99,6 +100,8 @@ def replay(
     all
         All letters of a --reason instead, in the order of the stream, but for those whose replay
         is pending or has not failed.
+    after
+        With --all, those behind this one alone.
     limit
         How many of them at most.
     output
@@ -106,7 +109,9 @@ def replay(
     """
     from homing.cli import letters  # noqa: PLC0415 - loads the storage
 
-    return letters.replay(letter_id, which, limit, output, all_of=all)
+    if not all:
+        return letters.replay(letter_id, which, after, output)
+    return letters.replay_all(letter_id, which, after, limit, output)
 
 
 @app.command

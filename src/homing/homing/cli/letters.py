@@ -78,55 +78,80 @@ def discard(letter_id: int) -> int:
     return _at_desk(work)
 
 
-def replay(letter_id: int | None, which: Which, limit: int, output: Output, *, all_of: bool) -> int:
-    """`homing dead-letters replay`."""
-    if all_of == (letter_id is not None):
+def replay(letter_id: int | None, which: Which, after: int | None, output: Output) -> int:
+    """`homing dead-letters replay ID`."""
+    if letter_id is None:
         raise BadInput("give either the id of a letter, or --all with a --reason.")
-    if all_of and which.reason is None:
-        raise BadInput("--all needs a --reason.")
+    if after is not None or (which.reason, which.type, which.key) != (None, None, None):
+        raise BadInput("--after, --reason, --type and --key go with --all.")
     config = settings.load(ReplaySettings)
 
     async def work(desk: Desk) -> int:
         async with _wire(config, desk.stream) as wire:
-            if letter_id is not None:
-                letter, content = await desk.read(letter_id)
-                sent = await desk.replays.send(original_of(letter, content), wire)
-                letter_text.show_sent(sent, output)
-                if letter.discarded_at is not None:
-                    at = f"{letter.discarded_at:%Y-%m-%d %H:%M:%S%z}"
-                    print(f"homing: dead letter {letter_id} was discarded at {at}", file=sys.stderr)
-                return 0
-            wanted = Wanted(which.reason, which.type, which.key)
-            count = 0
-            try:
-                async for sent in _replay_all(desk, wire, wanted, limit):
-                    letter_text.show_sent(sent, output, lines=True)
-                    count += 1
-            finally:  # whatever stops it, the next call goes on behind these
-                print(f"homing: {count} replays were sent", file=sys.stderr)
-            return 0
+            letter, content = await desk.read(letter_id)
+            sent = await desk.replays.send(original_of(letter, content), wire)
+        letter_text.show_sent(sent, output)
+        if letter.discarded_at is not None:
+            at = f"{letter.discarded_at:%Y-%m-%d %H:%M:%S%z}"
+            print(f"homing: dead letter {letter_id} was discarded at {at}", file=sys.stderr)
+        return 0
 
     return _at_desk(work)
 
 
-async def _replay_all(desk: Desk, wire: Wire, wanted: Wanted, limit: int) -> AsyncIterator[Sent]:
+def replay_all(
+    letter_id: int | None, which: Which, after: int | None, limit: int, output: Output
+) -> int:
+    """`homing dead-letters replay --all`."""
+    if letter_id is not None:
+        raise BadInput("give either the id of a letter, or --all with a --reason.")
+    if which.reason is None:
+        raise BadInput("--all needs a --reason.")
+    config = settings.load(ReplaySettings)
+    wanted = Wanted(which.reason, which.type, which.key)
+
+    async def work(desk: Desk) -> int:
+        begin = (0, 0, 0) if after is None else _place((await desk.read(after))[0])
+        count, last, whole = 0, None, False
+        try:
+            async with _wire(config, desk.stream) as wire:
+                async for letter, sent in _replay_all(desk, wire, wanted, begin):
+                    letter_text.show_sent(sent, output, lines=True)
+                    count, last = count + 1, letter.id
+                    if count == limit:
+                        return 0
+            whole = True
+        finally:
+            print(f"homing: {count} replays were sent", file=sys.stderr)
+            if last is not None and not whole:  # at the limit, or broken off
+                print(f"homing: there may be more: --after {last}", file=sys.stderr)
+        return 0
+
+    return _at_desk(work)
+
+
+async def _replay_all(
+    desk: Desk, wire: Wire, wanted: Wanted, after: tuple[int, int, int]
+) -> AsyncIterator[tuple[Letter, Sent]]:
     """In the order of the stream, so that the commands of a key keep theirs among each other."""
     seen: set[str] = set()
-    after = (0, 0, 0)
-    while len(seen) < limit and (page := await desk.letters.in_order(wanted, after, PAGE)):
+    while page := await desk.letters.in_order(wanted, after, PAGE):
         for letter in page:
-            after = (letter.incarnation, letter.sequence, letter.id)
+            after = _place(letter)
             try:
                 original = original_of(*await desk.read(letter.id))
                 if original.id in seen or await desk.replays.pending(original, wire):
                     continue
-                yield await desk.replays.send(original, wire)
+                sent = await desk.replays.send(original, wire)
             except (NotReplayable, Done) as error:
                 print(f"homing: dead letter {letter.id}: {error}", file=sys.stderr)
                 continue
             seen.add(original.id)
-            if len(seen) == limit:
-                return
+            yield letter, sent
+
+
+def _place(letter: Letter) -> tuple[int, int, int]:
+    return letter.incarnation, letter.sequence, letter.id
 
 
 async def _last(desk: Desk, letter: Letter) -> Replay | None:
