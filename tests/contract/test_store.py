@@ -190,6 +190,9 @@ async def test_a_command_that_has_an_outcome_is_known_by_its_fingerprint(store: 
         known = await round_.known([stored.outcome.command_id, unknown])
         assert known == {stored.outcome.command_id: stored.fingerprint}
         assert await round_.known([]) == {}
+        assert await round_.succeeded([stored.outcome.command_id, unknown]) == {
+            stored.outcome.command_id
+        }
 
 
 async def test_a_second_outcome_of_one_command_breaks_its_round_loudly(store: Stores) -> None:

@@ -47,7 +47,7 @@ from homing.storage import Checkpoint, RecordedStream
 from homing.storage.dead_letters import Content, Letter, Noted
 from homing.testing.memory_broker import MemoryBroker
 from homing_api.operators.desk import trace_of
-from homing_reactor.deciding import Decider
+from homing_reactor.deciding import Decider, Plan
 from homing_reactor.intake import Intake
 
 PARTITIONS = 8
@@ -372,15 +372,43 @@ def test_the_letter_of_a_replay_speaks_for_the_first_command() -> None:
     assert replayed(again, 2).id == replayed(first, 2).id
 
 
+def decided(*made: Envelope, done: Sequence[str] = ()) -> Plan:
+    """The plan of a round of these commands."""
+    tasks = []
+    for number, one in enumerate(made, 1):
+        partition = partition_of(one.key, PARTITIONS)
+        subject = subject_of(one.type, partition)
+        delivery = Delivery(number, number, 1, subject, {}, encode(one), now(), now(), "r")
+        tasks.append((partition, Intake(load(), PARTITIONS, demo=False).read(partition, delivery)))
+    return Decider(incarnation=1).decide(tasks, {}, {}, None, done=done)
+
+
+def test_a_replay_of_what_has_succeeded_after_all_takes_no_effect() -> None:
+    """Postgres was put back, the reason is mended: both are applied again, and one thing happens.
+
+    In one round or in two; the same for a later replay. There is nothing in it to be mended.
+    """
+    first = failed_command(expires_at=None)
+    one, two = replayed(first, 1), replayed(first, 2)
+    together, later = decided(first, one, two), decided(two, done=[one.id])
+    assert [row.status for row in together.outcomes] == ["succeeded", "failed", "failed"]
+    assert [row.status for row in later.outcomes] == ["failed"]
+    for plan in (together, later):
+        outcome = decode_outcome(plan.outcomes[-1].body.encode())
+        assert outcome.error is not None
+        assert outcome.error.type == "superseded"
+        assert plan.dead_letters == []
+    assert len(together.events) == 1
+    assert later.events == []
+    alone = decided(one, done=[two.id, failed_command().id])
+    assert [row.status for row in alone.outcomes] == ["succeeded"], "only those before it count"
+
+
 def test_a_replay_creates_what_the_first_command_would_have() -> None:
     """Of a command without a key, the key is the first one's id; the outcome tells what it was."""
     failed = failed_command()
     made = replayed(failed, 1)
-    partition = partition_of(made.key, PARTITIONS)
-    subject = subject_of(made.type, partition)
-    delivery = Delivery(9, 1, 1, subject, {}, encode(made), now(), now(), "r")
-    task = Intake(load(), PARTITIONS, demo=False).read(partition, delivery)
-    plan = Decider(incarnation=1).decide([(partition, task)], {}, {}, None)
+    plan = decided(made)
     outcome = decode_outcome(plan.outcomes[0].body.encode())
     assert outcome.status == "succeeded", outcome.error
     assert (outcome.command_id, outcome.replays) == (made.id, failed.id)

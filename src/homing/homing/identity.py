@@ -19,6 +19,7 @@ import uuid_utils
 
 from homing.outcome import CommandId, OwnerToken
 
+REPLAYS_MAX = 1000
 ID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _TRACEPARENT = re.compile(
     r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
@@ -46,6 +47,19 @@ def derived_command_id(owner: OwnerToken, idempotency_key: str) -> CommandId:
 def replayed_command_id(command_id: str, number: int) -> CommandId:
     """The UUIDv8 of a replay of a failed command, the same however often it is asked for."""
     return _derived("homing-replay", command_id, str(number))
+
+
+def attempts_before(original: str, replay: str) -> list[str]:
+    """A failed command and those of its replays that came before `replay`.
+
+    Of an id that is none of its first thousand replays only the command itself is known.
+    """
+    found = [original]
+    for number in range(1, REPLAYS_MAX + 1):
+        if (one := replayed_command_id(original, number)) == replay:
+            return found
+        found.append(one)
+    return found[:1]
 
 
 def _derived(*parts: str) -> CommandId:

@@ -16,7 +16,7 @@ from homing.ledger import ClaimsUnforeseen, Ledger
 from homing.registry import Registry
 from homing.storage import FenceRow, RoundStatements, RoundStore
 from homing.tracing import step
-from homing_reactor.deciding import Decider, Plan, States
+from homing_reactor.deciding import Decider, Plan, States, attempted
 from homing_reactor.forming import Batch
 from homing_reactor.held import Held
 from homing_reactor.intake import Fault, Task
@@ -37,6 +37,7 @@ class Start(NamedTuple):
     known: dict[str, str]
     states: States
     condemned: Fault | None
+    done: set[str]
 
 
 class Think(Protocol):
@@ -108,19 +109,26 @@ class Applier:
         # Whoever is condemned fails whatever its state is; which may be what cannot be read.
         for domain, keys in _keys(tasks).items() if condemned is None else ():
             states[domain.name] = await transaction.load_states(domain, sorted(keys))
-        return Start(tasks, known, states, condemned)
+        replayed = [one for _, task in tasks if task.envelope for one in attempted(task.envelope)]
+        done = await transaction.succeeded(replayed) if replayed else set[str]()
+        return Start(tasks, known, states, condemned, done)
 
     async def _decide(self, transaction: RoundStatements, start: Start) -> tuple[Plan, Ledger]:
         existing = [(name, key) for name, states in start.states.items() for key in states]
         ledger = Ledger(await transaction.load_claims(existing))
-        plan = await self._think(lambda: self._decider.decide(*start, ledger))
+        plan = await self._think(lambda: self._decide_once(start, ledger))
         won = await transaction.claim(ledger.asked)
         if lost := ledger.asked.keys() - won:
             ledger = again = ledger.after_losing(lost)
-            plan = await self._think(lambda: self._decider.decide(*start, again))
+            plan = await self._think(lambda: self._decide_once(start, again))
             if ledger.unforeseen:
                 raise ClaimsUnforeseen(ledger.unforeseen)
         return plan, ledger
+
+    def _decide_once(self, start: Start, ledger: Ledger) -> Plan:
+        return self._decider.decide(
+            start.tasks, start.known, start.states, start.condemned, ledger, start.done
+        )
 
     async def _save(self, transaction: RoundStatements, plan: Plan) -> None:
         """The domains' tables in fixed order, then what was said of it."""

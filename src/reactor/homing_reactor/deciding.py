@@ -19,6 +19,7 @@ from msgspec import UNSET, UnsetType
 from homing.broker import Delivery
 from homing.concluding import Case, conclude, context_of, domain_of
 from homing.envelope import Envelope
+from homing.identity import attempts_before
 from homing.ledger import Ledger
 from homing.outcome import Position, Timeline, encode_announcement, now
 from homing.settle import Verdict, failed, settle
@@ -26,7 +27,9 @@ from homing.storage import DeadLetterRow, EventRow, OutcomeRow
 from homing.telemetry import UNKNOWN
 from homing_reactor.intake import Fault, Task
 
-EXPIRED = "expired"
+EXPIRED, SUPERSEDED = "expired", "superseded"
+_NOTHING_TO_MEND = (EXPIRED, SUPERSEDED)
+"""What fails as these is no dead letter: its outcome says all there is."""
 States = dict[str, dict[str, Any]]
 """By domain, by key; a key without a state is missing or None."""
 Said = tuple[str, str, bytes]
@@ -65,6 +68,7 @@ class _Round:
     states: States
     ledger: Ledger
     condemned: Fault | None
+    done: set[str]
     plan: Plan = field(default_factory=Plan)
 
 
@@ -82,14 +86,17 @@ class Decider:
         states: States,
         condemned: Fault | None,
         ledger: Ledger | None = None,
+        done: Iterable[str] = (),
     ) -> Plan:
         """The plan of a round of (partition, task).
 
         `known` are ids that have an outcome, with their fingerprints. `condemned` is why the only
-        command of the round has to fail, if it has to. `ledger` gets what is claimed.
+        command of the round has to fail, if it has to. `ledger` gets what is claimed. `done` are
+        those that succeeded of the commands that replays of the round do again.
         """
         copied = {domain: dict(keys) for domain, keys in states.items()}
-        around = _Round(copied, Ledger() if ledger is None else ledger, condemned)
+        ledger = Ledger() if ledger is None else ledger
+        around = _Round(copied, ledger, condemned, set(done))
         plan, known = around.plan, dict(known)
         for partition, task in tasks:
             position = Position(self._incarnation, partition, task.delivery.sequence)
@@ -111,9 +118,13 @@ class Decider:
         at = now()
         timeline = _timeline(task.delivery, envelope, at)
         case = Case(envelope, position, timeline, task.traceparent)
-        verdict, body = conclude(
-            case, _verdict(task, envelope, state, around.condemned, at), state, around.ledger
-        )
+        if around.done and not around.done.isdisjoint(attempted(envelope)):
+            verdict = failed(state, SUPERSEDED, "The command that it does again has succeeded.")
+        else:
+            verdict = _verdict(task, envelope, state, around.condemned, at)
+        verdict, body = conclude(case, verdict, state, around.ledger)
+        if verdict.status == "succeeded":
+            around.done.add(envelope.id)
         if task.domain and verdict.events:
             mine[envelope.key] = verdict.state
             plan.changed.setdefault(task.domain.name, {})[envelope.key] = verdict.row
@@ -122,7 +133,7 @@ class Decider:
         spent = time.perf_counter() - started
         plan.seconds[envelope.type] = max(spent, plan.seconds.get(envelope.type, 0.0))
         error = verdict.error
-        if verdict.status == "failed" and error is not None and error.type != EXPIRED:
+        if verdict.status == "failed" and error is not None and error.type not in _NOTHING_TO_MEND:
             fault = Fault(error.type, error.detail)
             self._bury(plan, task, position, fault, verdict.traceback or "")
 
@@ -151,6 +162,14 @@ class Decider:
                 traceback=traceback.replace("\0", ""),
             )
         )
+
+
+def attempted(envelope: Envelope) -> list[str]:
+    """What a replay does again: the failed command, and replays of it before this one.
+
+    A database that was restored may apply one of them with success after all, and then the replay.
+    """
+    return attempts_before(envelope.replays, envelope.id) if envelope.replays else []
 
 
 def _verdict(

@@ -47,6 +47,10 @@ RETURNING p.partition
 _KNOWN = """
 SELECT command_id::text, fingerprint FROM homing.outcomes WHERE command_id = ANY($1::uuid[])
 """
+_SUCCEEDED = """
+SELECT command_id::text FROM homing.outcomes
+WHERE command_id = ANY($1::uuid[]) AND status = 'succeeded'
+"""
 # No ON CONFLICT: a known id here means that the check before it is broken, and must be loud.
 _OUTCOMES = """
 INSERT INTO homing.outcomes
@@ -155,6 +159,10 @@ class RoundTransaction:
             return {}
         rows = await self._connection.fetch(_KNOWN, command_ids)
         return {row[0]: row[1] for row in rows}
+
+    async def succeeded(self, command_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that have succeeded."""
+        return {row[0] for row in await self._connection.fetch(_SUCCEEDED, command_ids)}
 
     async def load_states(self, domain: Domain, keys: Sequence[str]) -> dict[str, Any]:
         """The states of these keys; a key that has none is left out."""

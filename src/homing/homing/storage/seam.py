@@ -30,6 +30,9 @@ class RoundStatements(Protocol):
     async def known(self, command_ids: Sequence[str]) -> dict[str, str]:
         """Those of the ids that have an outcome, with their fingerprints."""
 
+    async def succeeded(self, command_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that have succeeded."""
+
     async def load_states(self, domain: Domain, keys: Sequence[str]) -> dict[str, Any]:
         """The states of these keys; a key that has none is left out."""
 

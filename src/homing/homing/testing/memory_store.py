@@ -191,6 +191,11 @@ class MemoryRound(RoundStatements):
         found = self._store.outcomes
         return {one: found[one][1].fingerprint for one in command_ids if one in found}
 
+    async def succeeded(self, command_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that have succeeded."""
+        found = self._store.outcomes
+        return {one for one in command_ids if one in found and found[one][1].status == "succeeded"}
+
     async def load_states(self, domain: Domain, keys: Sequence[str]) -> dict[str, Any]:
         """The states of these keys; a key that has none is left out."""
         rows = self._store.states.get(domain.name, {})
