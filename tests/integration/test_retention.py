@@ -220,6 +220,19 @@ async def test_old_outcomes_go_in_batches_and_young_ones_stay(place: Place) -> N
         await until(left)
 
 
+async def test_an_outcome_that_postgres_cannot_look_into_goes_as_well(place: Place) -> None:
+    """One with U+0000 in it, of a version that let it pass; the others of its partition with it."""
+    async with writer(place) as reactor:
+        await reactor.write(made(somebody("a"), data="\0"), made(somebody("b"), data="\\u0000"))
+        await reactor.write(made(somebody("c")))
+    database = await Database.open(place.postgres_url("homing_reactor"), 2)
+    try:
+        assert await Pruning(database).outcomes(0, timedelta(0), None) == 3
+    finally:
+        await database.close()
+    assert len(await place.rows("SELECT 1 FROM homing.pruned WHERE published_at < now()")) == 1
+
+
 async def test_an_outcome_stays_as_long_as_its_command_may_come(place: Place) -> None:
     """As after an adoption, when a partition begins at its first message again."""
     moment = timedelta(milliseconds=1)

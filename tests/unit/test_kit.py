@@ -90,6 +90,8 @@ def respond(command: Command, _events: Any, state: Seat | None) -> Response:
         return Response()
     if state.guest == "huge":
         return Response(data="x" * 70_000)
+    if state.guest == "nul":
+        return Response(data="\0")
     return Response(actions=[Redirect(to=f"/{state.seat}"), Message("Welcome")], data=state)
 
 
@@ -215,10 +217,11 @@ def test_a_broken_rule_fails_the_command_and_shows_where() -> None:
 
 
 def test_an_outcome_that_no_client_could_get_fails_as_in_production() -> None:
-    """Too large, or with an action that is none."""
+    """Too large, with an action that is none, or with what Postgres cannot look into."""
     given(SEATS).when(Book(seat="a1", guest="huge")).then_failed("outcome-too-large")
     odd = domain(respond=lambda *_: Response(actions=[Message("x", level="loud")]))  # type: ignore[arg-type]  # that is the point
     given(odd).when(ANN).then_failed("outcome-invalid").then_state(None)
+    given(SEATS).when(Book(seat="a1", guest="nul")).then_failed("outcome-invalid").then_state(None)
 
 
 def test_a_state_is_what_the_database_would_give_back() -> None:

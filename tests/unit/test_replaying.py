@@ -230,7 +230,7 @@ async def test_a_replay_that_was_purged_is_sent_again_once_the_stream_takes_it()
     here = Here()
     await here.send()
     here.broker.messages.clear()
-    with pytest.raises(NotYet, match="purged"):
+    with pytest.raises(NotYet, match="lost its message"):
         await here.send()
     here.broker.pass_time(1000.0)
     assert await here.send() == 1

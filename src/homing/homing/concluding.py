@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from homing.claims import taken
+from homing.commands import has_nul
 from homing.domain import Context
 from homing.envelope import Envelope
 from homing.identity import trace_id
@@ -108,4 +109,6 @@ def _flaw(body: bytes) -> tuple[str, str] | None:
         decode_outcome(body)
     except msgspec.DecodeError as error:
         return "outcome-invalid", f"the domain's response or rejection: {error}"
+    if has_nul(body):  # as in a payload: Postgres could not look into it
+        return "outcome-invalid", "the domain's response or rejection holds U+0000"
     return None

@@ -165,7 +165,9 @@ class Replays:
         except TooLarge as error:
             raise NotReplayable(f"the stream takes nothing so large: {error.detail}") from error
         if receipt.duplicate and await _stored(wire, receipt.sequence, envelope.id) is None:
-            raise NotYet("its message was purged, and the stream still takes another for the same")
+            raise NotYet(
+                "the stream lost its message and still knows its id: after the duplicate window"
+            )
         position = Position(wire.recorded.incarnation, partition, receipt.sequence)
         await self._letters.place_replay(original.id, number, position)
         return Sent(Replay(number, envelope.id, None), original.id, position)
