@@ -130,18 +130,24 @@ async def test_what_is_young_or_not_applied_stays(place: Place) -> None:
 
 async def test_a_command_stays_for_as_long_after_it_was_applied(place: Place) -> None:
     """However long ago it was stored: a database restored by so much has it to apply again."""
-    async with running_reactor(place), running_api(place) as url, client(url) as one:
-        for _ in range(5):
-            await add(one, "one by one")  # each in a round of its own
     partition = partition_of("one by one", place.partitions)
-    first, _, third, _, last = (await sequences(place))[partition]
+    js_client = await nats.connect(place.nats_url)
+    try:
+        async with running_reactor(place), running_api(place) as url, client(url) as one:
+            for number in range(5):
+                await add(one, "one by one")
+                if number == 3:
+                    await js_client.publish(subject_of("tally.add", partition), b"unreadable")
+    finally:
+        await js_client.close()
+    first, _, third, _, odd, last = (await sequences(place))[partition]
     database = await Database.open(place.postgres_url("homing_reactor"), 2)
     broker = await connect(place.nats_url, "test")
     lease = Lease(60)
     lease.renewed(time.monotonic())
     try:
         stream, moment = CommandStream(broker), timedelta(milliseconds=1)
-        trimmer = Trimmer(stream, Pruning(database), 1, lease, moment)
+        trimmer = Trimmer(stream, Pruning(database), lease, moment)
 
         async def trimmed(lately: int) -> list[int]:
             """What is left when those from a sequence on were applied within the retention."""
@@ -153,8 +159,10 @@ async def test_a_command_stays_for_as_long_after_it_was_applied(place: Place) ->
             await trimmer.trim(partition, last)
             return (await sequences(place))[partition]
 
-        assert len(await trimmed(first)) == 5
-        assert await trimmed(third) == [third, third + 1, last]
+        assert len(await trimmed(first)) == 6
+        assert await trimmed(third) == [third, third + 1, odd, last]
+        await place.rows("UPDATE homing.stream SET incarnation = 2")
+        assert await trimmed(third) == [third, third + 1, odd, last], "whatever was adopted since"
         assert await trimmed(last + 1) == [last]
     finally:
         await broker.close()

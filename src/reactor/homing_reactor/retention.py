@@ -15,9 +15,11 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import NamedTuple
 
+from homing import envelope as envelopes
 from homing import telemetry
-from homing.broker import CommandSource
+from homing.broker import CommandSource, Kept
 from homing.errors import HomingError
+from homing.identity import ID_PATTERN
 from homing.log import get
 from homing.outcome import now
 from homing.storage import SKEW, Database, Pruning, recorded_stream
@@ -26,6 +28,7 @@ from homing_reactor.lease import Lease
 
 log = get(__name__)
 BATCH_PAUSE_SECONDS = 0.05
+LOOKS_MAX = 100
 LEASE_MIN_SECONDS = 0.5
 """Of the lease, to ask for what cannot be taken back: a process that was frozen has none left."""
 
@@ -39,15 +42,20 @@ class Retention(NamedTuple):
     pace_seconds: float
 
 
+class _Told(NamedTuple):
+    """What an outcome tells of a message."""
+
+    sequence: int
+    lately: bool
+    """Whether it was applied within the retention."""
+
+
 class Trimmer:
     """Removes the applied commands of one partition that are too old."""
 
-    def __init__(
-        self, stream: CommandSource, rows: Pruning, incarnation: int, lease: Lease, kept: timedelta
-    ) -> None:
+    def __init__(self, stream: CommandSource, rows: Pruning, lease: Lease, kept: timedelta) -> None:
         self._stream = stream
         self._rows = rows
-        self._incarnation = incarnation
         self._lease = lease
         self._kept = kept
 
@@ -59,8 +67,8 @@ class Trimmer:
         if first is None or first.sequence >= checkpoint or first.stored_at >= oldest:
             return
         young = await self._stream.first_since(partition, oldest)
-        lately = await self._rows.applied_since(partition, self._incarnation, self._kept)
-        below = min(checkpoint, young.sequence if young else checkpoint, lately or checkpoint)
+        below = min(checkpoint, young.sequence) if young else checkpoint
+        below = await self._applied_lately(partition, first.sequence, below)
         if first.sequence >= below:
             return
         if self._lease.left < LEASE_MIN_SECONDS:
@@ -68,6 +76,50 @@ class Trimmer:
         count = await self._stream.trim(partition, below)
         telemetry.TRIMMED.inc(count)
         log.debug("partition.trimmed", partition=partition, below=below, count=count)
+
+    async def _applied_lately(self, partition: int, low: int, below: int) -> int:
+        """Where what was applied lately begins; `below` if nothing was.
+
+        By halving what is between: a partition is applied in the order of the stream.
+        """
+        high, any_lately = below, False
+        while low < high:
+            middle = (low + high) // 2
+            found = await self._told_from(partition, middle, high)
+            if found is None or found.lately:
+                high, any_lately = middle, any_lately or found is not None
+            else:
+                low = found.sequence + 1
+        return low if any_lately else below
+
+    async def _told_from(self, partition: int, begin: int, end: int) -> _Told | None:
+        """The first message there of which its outcome tells; None if there is none.
+
+        A second copy of a command has no outcome of its own, nor has what could not be read. Many
+        such in a row are taken for old.
+        """
+        after = begin - 1
+        for _ in range(LOOKS_MAX):
+            message = await self._stream.next_message(partition, after)
+            if message is None or message.sequence >= end:
+                return None
+            after = message.sequence
+            lately = await self._rows.applied_within(
+                await self._command_id(message), partition, after, self._kept
+            )
+            if lately is not None:
+                return _Told(after, lately)
+        return _Told(after, lately=False)
+
+    async def _command_id(self, message: Kept) -> str | None:
+        """Not every publisher says it in the header."""
+        if ID_PATTERN.fullmatch(message.command_id):
+            return message.command_id
+        stored = await self._stream.read_message(message.sequence)
+        try:
+            return envelopes.decode(stored["data"]).id if stored else None
+        except (envelopes.Unreadable, envelopes.Newer):
+            return None
 
 
 class Pruner:
@@ -155,7 +207,7 @@ def keeper(
     rows = Pruning(database)
     return Keeper(
         held,
-        Trimmer(stream, rows, incarnation, lease, retention.commands),
+        Trimmer(stream, rows, lease, retention.commands),
         Pruner(stream, rows, retention),
         still_ours,
         retention.pace_seconds,

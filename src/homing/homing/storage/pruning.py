@@ -32,13 +32,9 @@ WITH gone AS (
 )
 SELECT count(*) FROM gone
 """
-# Rounds of a partition follow each other in its order; within one, rows are recorded in any order.
-_APPLIED_SINCE = """
-SELECT min(sequence) FROM homing.outcomes
-WHERE partition = $1 AND incarnation = $2 AND xid = (
-    SELECT xid FROM homing.outcomes
-    WHERE partition = $1 AND incarnation = $2 AND recorded_at >= now() - $3::interval
-    ORDER BY recorded_at LIMIT 1)
+_APPLIED_WITHIN = """
+SELECT recorded_at >= now() - $4::interval FROM homing.outcomes
+WHERE command_id = $1::uuid AND partition = $2 AND sequence = $3
 """
 _PRUNED = "SELECT partition, published_at FROM homing.pruned"
 _EVENTS = """
@@ -63,10 +59,12 @@ class Pruning:
         rows = await self._database.fetch(_OUTCOMES, partition, kept, before, BATCH)
         return int(rows[0][0])
 
-    async def applied_since(self, partition: int, incarnation: int, kept: timedelta) -> int | None:
-        """The first command of the stream that was applied within `kept`; None if none was."""
-        rows = await self._database.fetch(_APPLIED_SINCE, partition, incarnation, kept)
-        return None if rows[0][0] is None else int(rows[0][0])
+    async def applied_within(
+        self, command_id: str | None, partition: int, sequence: int, kept: timedelta
+    ) -> bool | None:
+        """Whether this message was applied so lately; None if it has no outcome of its own."""
+        rows = await self._database.fetch(_APPLIED_WITHIN, command_id, partition, sequence, kept)
+        return bool(rows[0][0]) if rows else None
 
     async def events(self, partition: int, kept: timedelta) -> int:
         """Remove a batch of events older than `kept`; how many."""
