@@ -65,16 +65,25 @@ async def checkpoints(place: Place) -> dict[int, int]:
     return {row[0]: row[1] for row in rows if row[1]}
 
 
-async def put(js: JetStreamContext, place: Place, kind: str, key: str) -> int:
-    """Store a command as a stranger would; its sequence."""
+def command(kind: str, key: str) -> Envelope:
+    """One of a stranger."""
     payload = msgspec.json.encode({"tally_id": key, "number": 1})
-    made = Envelope(
+    return Envelope(
         specversion="1.0", id=new_command_id(), type=kind, key=key, accepted_at=now(),
         owner=somebody("stranger"), fingerprint=fingerprint(kind, payload),
         traceparent=traceparent(), payload=msgspec.Raw(payload),
     )  # fmt: skip
-    subject = subject_of(kind, partition_of(key, place.partitions))
+
+
+async def store(js: JetStreamContext, place: Place, made: Envelope) -> int:
+    """Store a command as a stranger would, without a word of its id; its sequence."""
+    subject = subject_of(made.type, partition_of(made.key, place.partitions))
     return (await js.publish(subject, encode(made))).seq
+
+
+async def put(js: JetStreamContext, place: Place, kind: str, key: str) -> int:
+    """Store a new command; its sequence."""
+    return await store(js, place, command(kind, key))
 
 
 async def test_applied_commands_leave_the_stream_but_each_partitions_last(place: Place) -> None:
@@ -239,6 +248,25 @@ async def test_an_outcome_that_postgres_cannot_look_into_goes_as_well(place: Pla
     finally:
         await database.close()
     assert len(await place.rows("SELECT 1 FROM homing.pruned WHERE published_at < now()")) == 1
+
+
+async def test_an_adoption_learns_of_second_copies_of_what_was_pruned(place: Place) -> None:
+    """They are younger than the outcome tells, and nothing else would keep them from an effect."""
+    js_client = await nats.connect(place.nats_url)
+    database = await Database.open(place.postgres_url("homing_reactor"), 2)
+    try:
+        js, twice = js_client.jetstream(), command("tally.add", "twice")
+        partition = partition_of("twice", place.partitions)
+        async with running_reactor(place):
+            await store(js, place, twice)
+            copy = await store(js, place, twice)
+            await until(lambda: _checkpoint_beyond(place, partition, copy - 1))
+        assert await Pruning(database).outcomes(partition, timedelta(0), None) == 1
+        rows = await place.rows("SELECT published_at FROM homing.pruned")
+        assert [row[0] for row in rows] == [(await js.get_msg(STREAM, copy)).time]
+    finally:
+        await database.close()
+        await js_client.close()
 
 
 async def test_an_outcome_stays_as_long_as_its_command_may_come(place: Place) -> None:

@@ -50,7 +50,7 @@ POSTGRES = {
     "reactor": Grants(
         tables={
             # DELETE: the holder of a partition prunes what is older than its retention
-            "outcomes": "SELECT, INSERT, DELETE",
+            "outcomes": "SELECT, INSERT, DELETE, UPDATE (repeated_at)",
             "events": "SELECT, INSERT, DELETE",
             "dead_letters": "SELECT, INSERT",
             "pruned": "SELECT, INSERT, UPDATE",

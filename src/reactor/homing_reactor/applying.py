@@ -136,6 +136,7 @@ class Applier:
             states: dict[str, Any] = plan.changed[name]
             await transaction.save_states(self._registry.domains[name], states)
         await transaction.add_outcomes(plan.outcomes)
+        await transaction.note_copies(plan.copies)
         await transaction.add_events(plan.events)
         await transaction.add_dead_letters(plan.dead_letters)
 

@@ -23,7 +23,7 @@ from homing.identity import attempts_before
 from homing.ledger import Ledger
 from homing.outcome import Position, Timeline, encode_announcement, now
 from homing.settle import Verdict, failed, settle
-from homing.storage import DeadLetterRow, EventRow, OutcomeRow
+from homing.storage import CopyRow, DeadLetterRow, EventRow, OutcomeRow
 from homing.telemetry import UNKNOWN
 from homing_reactor.intake import Fault, Task
 
@@ -46,6 +46,7 @@ class Plan:
     types: list[tuple[str, str]] = field(default_factory=list)
     """(type, status) of each verdict as the metrics have them: of types that are known."""
     repeats: int = 0
+    copies: list[CopyRow] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     """The longest that a command of each type took to be decided."""
 
@@ -143,6 +144,9 @@ class Decider:
         if task.envelope.fingerprint != fingerprint:
             detail = "the same id was used before with another type or payload"
             self._bury(plan, task, position, Fault("idempotency-conflict", detail), "")
+            return
+        delivery = task.delivery
+        plan.copies.append(CopyRow(task.envelope.id, delivery.sequence, delivery.published_at))
 
     def _bury(
         self, plan: Plan, task: Task, position: Position, fault: Fault, traceback: str

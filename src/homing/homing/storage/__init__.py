@@ -16,6 +16,7 @@ from homing.storage.outcomes import NIL, Bounds, Look, Outcomes, Page, Placed
 from homing.storage.pruning import SKEW, Pruning, pruned
 from homing.storage.reading import Reading
 from homing.storage.rounds import (
+    CopyRow,
     DeadLetterRow,
     EventRow,
     FenceRow,
@@ -42,6 +43,7 @@ __all__ = [
     "Bounds",
     "Checkpoint",
     "Claimed",
+    "CopyRow",
     "Database",
     "DeadLetterRow",
     "DeadLetters",

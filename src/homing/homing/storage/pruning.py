@@ -21,9 +21,9 @@ WITH gone AS (
         SELECT command_id FROM homing.outcomes
         WHERE partition = $1 AND recorded_at < least(now() - $2::interval, $3::timestamptz)
         ORDER BY recorded_at LIMIT $4)
-    RETURNING CASE WHEN position('\\u0000' IN body) > 0  -- no jsonb has that
+    RETURNING greatest(repeated_at, CASE WHEN position('\\u0000' IN body) > 0  -- no jsonb has that
         THEN recorded_at ELSE (body::jsonb #>> '{timeline,published_at}')::timestamptz
-    END AS published_at
+    END) AS published_at
 ), noted AS (
     INSERT INTO homing.pruned AS p
     SELECT $1::integer, max(published_at) FROM gone HAVING max(published_at) IS NOT NULL

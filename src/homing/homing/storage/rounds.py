@@ -58,6 +58,12 @@ INSERT INTO homing.outcomes
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
     $7::text[], $8::int[], $9::int[], $10::bigint[]) o(id) ORDER BY id
 """
+# Messages that are read again, as after an adoption, are no copies.
+_COPIES = """
+UPDATE homing.outcomes o SET repeated_at = greatest(o.repeated_at, copy.at)
+FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) copy(id, sequence, at)
+WHERE o.command_id = copy.id AND o.sequence <> copy.sequence
+"""
 _EVENTS = """
 INSERT INTO homing.events
     (command_id, ordinal, domain, type, key, body, incarnation, partition, sequence)
@@ -95,6 +101,14 @@ class OutcomeRow(NamedTuple):
     incarnation: int
     partition: int
     sequence: int
+
+
+class CopyRow(NamedTuple):
+    """A message of a command that has its outcome."""
+
+    command_id: str
+    sequence: int
+    published_at: datetime
 
 
 class EventRow(NamedTuple):
@@ -187,6 +201,10 @@ class RoundTransaction:
     async def add_outcomes(self, rows: Sequence[OutcomeRow]) -> None:
         """Record the verdicts, sorted by id."""
         await self._insert(_OUTCOMES, rows)
+
+    async def note_copies(self, rows: Sequence[CopyRow]) -> None:
+        """Note until when commands that have an outcome came again, beside their first message."""
+        await self._insert(_COPIES, rows)
 
     async def add_events(self, rows: Sequence[EventRow]) -> None:
         """Record what happened."""

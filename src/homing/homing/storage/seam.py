@@ -18,7 +18,7 @@ from homing.domain import Domain
 from homing.outcome import OwnerToken, Stored
 from homing.storage.checkpoint import Checkpoint
 from homing.storage.outcomes import Bounds, Look, Page, Placed
-from homing.storage.rounds import DeadLetterRow, EventRow, FenceRow, OutcomeRow
+from homing.storage.rounds import CopyRow, DeadLetterRow, EventRow, FenceRow, OutcomeRow
 
 
 class RoundStatements(Protocol):
@@ -50,6 +50,9 @@ class RoundStatements(Protocol):
 
     async def add_outcomes(self, rows: Sequence[OutcomeRow]) -> None:
         """Record the verdicts; one that is there already breaks the round."""
+
+    async def note_copies(self, rows: Sequence[CopyRow]) -> None:
+        """Note until when commands that have an outcome came again."""
 
     async def add_events(self, rows: Sequence[EventRow]) -> None:
         """Record what happened."""

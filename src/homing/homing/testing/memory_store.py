@@ -27,6 +27,7 @@ from homing.storage import (
     NIL,
     Bounds,
     Checkpoint,
+    CopyRow,
     DeadLetterRow,
     EventRow,
     FenceRow,
@@ -244,6 +245,9 @@ class MemoryRound(RoundStatements):
             if row.command_id in self._store.outcomes:
                 raise StatementFailed(UNIQUE_VIOLATION, f"{row.command_id} has an outcome")
             self._later(self._store.outcomes.__setitem__, row.command_id, (self._write(), row))
+
+    async def note_copies(self, rows: Sequence[CopyRow]) -> None:
+        """Of no use here: nothing is pruned."""
 
     async def add_events(self, rows: Sequence[EventRow]) -> None:
         """Record what happened."""
