@@ -261,13 +261,15 @@ async def test_a_repeat_is_a_request_in_a_trace_of_its_own(
     sent = traceparent()
     again = (await me.post(ADD, json=body, headers=key | {"traceparent": sent})).json()
     assert again["trace_id"] == first["trace_id"]
-    asking = await system.collector.shaped(sent[3:35], "\n".join(WAY.splitlines()[:3]))
+    begin, look = WAY.splitlines()[:3], "        api: look"
+    asking = await system.collector.shaped(sent[3:35], "\n".join([*begin, look]))
+    way = "\n".join([*begin, look, *WAY.splitlines()[3:]])
     write = "\n            api: write"
-    spans = await system.collector.shaped(first["trace_id"], WAY.rstrip() + write)
+    spans = await system.collector.shaped(first["trace_id"], way + write)
     assert spans[-1].links == ((asking[1].trace_id, asking[1].span_id),)
     item = {"type": "tally.add", "payload": body, "idempotency_key": key["Idempotency-Key"]}
     assert (await me.post(BATCH, json=[item])).json()[0]["status"] == 200
-    spans = await system.collector.shaped(first["trace_id"], WAY.rstrip() + 2 * write)
+    spans = await system.collector.shaped(first["trace_id"], way + 2 * write)
     ((batch, _),) = spans[-1].links
     await system.collector.shaped(batch, "web: POST /api/commands\n  api: POST /api/commands")
 
@@ -336,8 +338,8 @@ async def test_no_name_holds_an_id(me: httpx.AsyncClient, system: System) -> Non
     await system.collector.shaped(answer.json()["trace_id"], WAY)
     names = {one.name for one in system.collector.spans}
     assert names <= {
-        "POST /api/commands", "POST /api/commands/{type}", "write", "round", "fence", "load",
-        "decide", "save", "commit", "publish homing.commands.{partition}.{type}",
+        "POST /api/commands", "POST /api/commands/{type}", "look", "write", "round", "fence",
+        "load", "decide", "save", "commit", "publish homing.commands.{partition}.{type}",
         "process homing.commands.{partition}.{type}",
         "publish homing.outcomes.{owner}.{command_id}",
     }  # fmt: skip

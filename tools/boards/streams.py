@@ -59,12 +59,13 @@ ASKED = Section(
             queries=(Query(rate("homing_submits_refused_total", "reason"), "{{reason}}"),),
         ),
         Panel(
-            title="Validate, publish",
-            description="The API's steps before its 202: checking a command, and the stream's "
-            "acknowledgement that it is stored.",
+            title="Validate, look, publish",
+            description="The API's steps before its 202: checking a command, looking for an "
+            "earlier one of its Idempotency-Key, and the stream's acknowledgement that it is "
+            "stored.",
             unit=SECONDS,
             exemplars=True,
-            queries=latencies("homing_step_seconds", "step", where='step=~"validate|publish"'),
+            queries=latencies("homing_step_seconds", "step", where='step=~"validate|look|publish"'),
         ),
     ),
 )

@@ -8,6 +8,8 @@ read and few can keep. Both are recorded if the request is.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 from opentelemetry.trace import SpanKind
 from structlog.contextvars import bind_contextvars
 
@@ -54,6 +56,16 @@ async def publish(publisher: Publishing, wrapped: Wrapped) -> Receipt:
             {"homing.sequence": receipt.sequence, "homing.duplicate": receipt.duplicate}
         )
         return receipt
+
+
+def looking(wrapped: Wrapped) -> AbstractContextManager[object]:
+    """The look for an earlier command of this id; those of a batch share it, and show none."""
+    request = tracing.current()
+    if request is None or trace_id(tracing.traceparent_of(request)) != trace_id(
+        wrapped.traceparent
+    ):
+        return nullcontext()
+    return tracing.step("look", "SELECT homing.outcomes")
 
 
 def of_request(traceparent: str | None) -> None:

@@ -92,7 +92,7 @@ class Submitter:
         idempotency key that was used for another command or an expiry that has passed, or 503,
         after which the command may be stored all the same.
         """
-        if wrapped.repeatable and (known := await self._known(wrapped)):
+        if wrapped.repeatable and (known := await self._look(wrapped)):
             telemetry.REPEATS.labels("outcome").inc()
             return Submitted(known.outcome.position, known, None)
         if wrapped.late is not None:
@@ -118,6 +118,14 @@ class Submitter:
         stored, at = heard.result()
         _same_command(wrapped, stored.fingerprint)
         return Submitted(position, stored, seconds, at)
+
+    async def _look(self, wrapped: Wrapped) -> Stored | None:
+        started = time.monotonic()
+        try:
+            with spans.looking(wrapped):
+                return await self._known(wrapped)
+        finally:
+            telemetry.observe(telemetry.STEP_SECONDS, time.monotonic() - started, "look")
 
     async def _known(self, wrapped: Wrapped) -> Stored | None:
         """The outcome of an earlier command of this id. Without an answer, the stream will tell."""

@@ -143,10 +143,11 @@ def _histogram(
 STEP_SECONDS = _histogram(
     _BOTH,
     "homing_step_seconds",
-    "One step of a command's way: validate and publish (API), queue (from its place in the stream "
+    "One step of a command's way: validate, look (whether a command with an Idempotency-Key came "
+    "before) and publish (API), queue (from its place in the stream "
     "to its round), apply, commit and announce (reactor, once per round), write (API, from an "
     "outcome that was heard to its client)",
-    {"step": ("validate", "publish", "queue", "apply", "commit", "announce", "write")},
+    {"step": ("validate", "look", "publish", "queue", "apply", "commit", "announce", "write")},
     _AGES,
 )
 LOOP_SECONDS = _histogram(
