@@ -149,8 +149,8 @@ TIMES = Section(
         Panel(
             title="Where the time goes",
             description="The mean of each step: validate, look (with an Idempotency-Key) and "
-            "publish in the API, queue, apply, commit and announce in the reactor, write in the API. The "
-            "tallest is what to look at.",
+            "publish in the API, queue, apply, commit and announce in the reactor, write in the "
+            "API. The tallest is what to look at.",
             unit=SECONDS,
             width=12,
             queries=(Query(mean("homing_step_seconds", "step"), "{{step}}"),),
