@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from homing.local import ports
 from support.place import Place
 from support.running import Process
+from support.waiting import until
 
 ANSWER_SECONDS = 5.0
 STOP_SECONDS = 8.0
@@ -25,6 +28,25 @@ def silent() -> Iterator[str]:
     """Takes connections, and says nothing, ever."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def moved() -> Iterator[str]:
+    """Says to everyone that it is elsewhere, as a proxy that wants TLS does."""
+
+    class Moved(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            """Anything."""
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(308)
+            self.send_header("Location", "https://collector.example/")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Moved) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def exporting(place: Place, protocol: str, endpoint: str) -> Process:
@@ -77,3 +99,15 @@ async def test_neither_answers_nor_the_end_wait_for_it(place: Place, silent: str
     finally:
         for api in apis:
             await api.end()
+
+
+async def test_a_collector_that_has_moved_is_said(place: Place, moved: str) -> None:
+    """The exporter follows nobody, and would call that a success."""
+    api = exporting(place, "http/protobuf", moved)
+    try:
+        await api.ready()
+        await sent(api)
+        await until(lambda: api.log.count("traces.lost") == 1)
+        assert "308" in api.log
+    finally:
+        await api.end()

@@ -15,6 +15,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 from uuid import uuid4
 
 from opentelemetry.sdk.resources import Resource
@@ -80,7 +81,21 @@ def _exporter(name: str, protocol: str) -> SpanExporter:
         OTLPSpanExporter as OverHttp,
     )
 
-    return OverHttp()
+    return OverHttp(session=_session())
+
+
+def _session() -> Any:
+    """The exporter's way out: it follows no redirect, and would take one for a success."""
+    import requests  # type: ignore[import-untyped]  # noqa: PLC0415  # it has no types; as large
+
+    session = requests.Session()
+    session.hooks["response"].append(_refuse_redirect)
+    return session
+
+
+def _refuse_redirect(answer: Any, **_: object) -> None:
+    if 300 <= answer.status_code < 400:  # RFC 9110, section 15.4
+        raise OSError(f"the collector answers {answer.status_code}: it is somewhere else")
 
 
 async def _flushed(provider: TracerProvider) -> None:
