@@ -319,7 +319,7 @@ COMMIT_DOUBTS: dict[str, Install] = {
 }
 API_CRASHES: dict[str, Install] = {
     "sent": replacing(Publisher, "_attempt", sent),
-    "stored": after(Submitter, "_publish"),
+    "stored": after(Submitter, "_store"),
     "accepting": after(Submitter, "submit", lambda submitted: submitted.outcome is None),
     "answering": after(Submitter, "submit", lambda submitted: submitted.outcome is not None),
     "routed": replacing(Hub, "deliver", routed),

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 
 import msgspec
 
+from homing import telemetry
+from homing.broker import Receipt
+from homing.outcome import CommandId
 from homing.testing.memory_broker import MemoryBroker
 from homing.testing.memory_store import MemoryStore
 from support.inmemory import PARTITIONS, running_api, running_reactor
@@ -98,3 +102,31 @@ async def test_a_repeat_is_answered_with_the_first_outcome() -> None:
     assert again.outcome is not None
     assert again.outcome.outcome.position == first.outcome.outcome.position
     assert msgspec.json.decode(store.states["tally"]["t"])["total"] == 5
+
+
+class LateAcks(MemoryBroker):
+    """Its acks come when nobody waits for them any more; then they are not given up either.
+
+    So does `asyncio.wait_for` up to Python 3.11, once the answer is there.
+    """
+
+    async def publish(
+        self, command_id: CommandId, subject: str, body: bytes, traceparent: str
+    ) -> Receipt:
+        """Store at once."""
+        receipt = await super().publish(command_id, subject, body, traceparent)
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return receipt
+
+
+async def test_a_command_that_comes_home_before_its_ack_is_accepted_once() -> None:
+    """The metrics say as many accepted as applied, or somebody looks for what was lost."""
+    broker, store = LateAcks(PARTITIONS), MemoryStore(PARTITIONS)
+    accepted = telemetry.ACCEPTED.labels("tally.add")
+    before = accepted._value.get()  # it has no other way to be read
+    async with running_api(broker, store) as api, running_reactor(broker, store):
+        for number in range(3):
+            await api.outcome(ME, "tally.add", tally_id="t", number=number)
+        await asyncio.sleep(0)
+    assert accepted._value.get() - before == 3

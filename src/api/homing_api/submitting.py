@@ -147,17 +147,27 @@ class Submitter:
 
     async def _published(self, wrapped: Wrapped, heard: asyncio.Future[Heard]) -> Position:
         """Publish; whoever hears the outcome first does not wait for an ack that may be lost."""
-        publishing = asyncio.ensure_future(self._publish(wrapped))
+        publishing = asyncio.ensure_future(self._store(wrapped))
         try:
             await asyncio.wait((publishing, heard), return_when=asyncio.FIRST_COMPLETED)
             if not publishing.done():
                 telemetry.ACCEPTED.labels(wrapped.type).inc()
                 return heard.result().stored.outcome.position
-            return await publishing
+            return self._accepted(wrapped, await publishing)
         finally:
-            publishing.cancel()
+            publishing.cancel()  # which may go on all the same, if the ack is there already
 
     async def _publish(self, wrapped: Wrapped) -> Position:
+        return self._accepted(wrapped, await self._store(wrapped))
+
+    def _accepted(self, wrapped: Wrapped, receipt: Receipt) -> Position:
+        if receipt.duplicate and wrapped.repeatable:
+            telemetry.REPEATS.labels("stream").inc()
+        else:  # a duplicate of what cannot be repeated is our own publish, tried again
+            telemetry.ACCEPTED.labels(wrapped.type).inc()
+        return Position(self._incarnation, wrapped.partition, receipt.sequence)
+
+    async def _store(self, wrapped: Wrapped) -> Receipt:
         self._loop.pressure.check()
         if self._in_flight >= self._limits.in_flight:
             telemetry.REFUSED.labels("in-flight").inc()
@@ -181,10 +191,7 @@ class Submitter:
             telemetry.observe(telemetry.STEP_SECONDS, time.monotonic() - started, "publish")
         if receipt.duplicate and wrapped.repeatable:
             await self._same_as_stored(wrapped, receipt)
-            telemetry.REPEATS.labels("stream").inc()
-        else:  # a duplicate of what cannot be repeated is our own publish, tried again
-            telemetry.ACCEPTED.labels(wrapped.type).inc()
-        return Position(self._incarnation, wrapped.partition, receipt.sequence)
+        return receipt
 
     async def _same_as_stored(self, wrapped: Wrapped, receipt: Receipt) -> None:
         """The stream had a command of this id already: it is a repeat only if it says the same."""

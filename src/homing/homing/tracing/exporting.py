@@ -86,7 +86,7 @@ def _exporter(name: str, protocol: str) -> SpanExporter:
 
 def _session() -> Any:
     """The exporter's way out: it follows no redirect, and would take one for a success."""
-    import requests  # type: ignore[import-untyped]  # noqa: PLC0415  # it has no types; as large
+    import requests  # noqa: PLC0415  # large
 
     session = requests.Session()
     session.hooks["response"].append(_refuse_redirect)
