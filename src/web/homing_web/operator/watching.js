@@ -42,7 +42,7 @@ export async function watch(bar, show) {
     show(state, changed);
   };
   /** @param {string} why */
-  const say = (why) => tell(bar, why && why + old);
+  const say = (why) => tell(bar, why && (old ? why.replace(/\.?$/, ".") : why) + old);
   for (let attempt = 0; ; attempt++) {
     await seen();
     const stop = new AbortController();
