@@ -12,7 +12,7 @@ from support.visiting import Visit, entry, expect_state, register, unused
 
 pytestmark = pytest.mark.browser
 STEPS = [
-    "Accepted", "Published: not known before, stored in the stream", "Received by a reactor",
+    "Accepted", "Published: new, stored in the stream", "Received by a reactor",
     "Decided and saved", "Announced", "Sent home",
 ]  # fmt: skip
 TOOK = re.compile(r"^\d+(\.\d)? m?s$")

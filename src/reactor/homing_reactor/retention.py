@@ -2,9 +2,9 @@
 
 All of it goes at a slow pace beside the rounds, one partition after another. A command may leave
 the stream once its retention is over since it was applied, so that a database that is restored by
-as much finds again what it had not applied; the message of the checkpoint stays, as it
-shows that the stream is still the one that was applied. An outcome keeps its command from taking
-effect again, so it stays for as long as that command could still come.
+as much finds again what it had not applied; the message of the checkpoint stays, as it shows that
+the stream is still the one that was applied. An outcome keeps its command from taking effect again,
+so it stays for as long as that command could still come.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import { duration, since } from "./times.js";
 
 /** The steps of a timeline, each with what has been done when it is over. */
 const STEPS = [
-  ["published_at", "Published: not known before, stored in the stream"],
+  ["published_at", "Published: new, stored in the stream"],
   ["received_at", "Received by a reactor"],
   ["decided_at", "Decided and saved"],
   ["announced_at", "Announced"],
@@ -55,7 +55,7 @@ function grow(list, { at, acceptedAt, timeout = 0 }) {
   const began = acceptedAt ?? at;
   const open = stepRow(acceptedAt ? "Waiting for a reactor" : "Not accepted yet", since(began), 0, 0);
   open.classList.add("open");
-  const stored = acceptedAt && stepRow("Published: not known before, stored in the stream", duration(acceptedAt - at), 0, 0);
+  const stored = acceptedAt && stepRow("Published: new, stored in the stream", duration(acceptedAt - at), 0, 0);
   list.append(...[stored, open].filter(Boolean));
   const draw = () => {
     const whole = Math.max(timeout * 1000, Date.now() - at, 1);
