@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import nats
@@ -105,6 +107,26 @@ async def test_bytes_that_are_no_envelope_are_a_dead_letter(
     )
     assert (kept[0][0], kept[0][1]) == (body, None)
     await goes_on(world, stream)
+
+
+@pytest.mark.parametrize("kind", [b"tally.a\0b", b"tally.\xff\xfe"], ids=["nul", "no UTF-8"])
+async def test_a_subject_that_is_no_text_is_a_dead_letter(
+    world: World, stream: JetStreamContext, kind: bytes
+) -> None:
+    """NATS takes it from any publisher; neither the connection nor the partition breaks at it."""
+    url = urlsplit(world.place.nats_url)
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    said = {"verbose": False, "user": url.username, "pass": url.password}
+    name = subject(world.place).encode().removesuffix(b"tally.add") + kind
+    writer.write(b"CONNECT %s\r\nPUB %s 1\r\nx\r\nPING\r\n" % (msgspec.json.encode(said), name))
+    while b"PONG" not in await reader.readline():
+        pass
+    writer.close()
+    await goes_on(world, stream)
+    rows = await world.place.rows("SELECT subject FROM homing.dead_letters WHERE body = 'x'")
+    assert {row[0].removesuffix("tally.ab").removesuffix("tally.\ufffd\ufffd") for row in rows} == {
+        subject(world.place).removesuffix("tally.add")
+    }
 
 
 async def test_a_command_in_the_wrong_partition_fails(

@@ -130,3 +130,20 @@ async def test_a_command_that_comes_home_before_its_ack_is_accepted_once() -> No
             await api.outcome(ME, "tally.add", tally_id="t", number=number)
         await asyncio.sleep(0)
     assert accepted._value.get() - before == 3
+
+
+async def test_a_repeat_that_hears_the_outcome_before_its_ack_is_none_that_was_accepted() -> None:
+    """Whoever asks twice at once, as a double click does, has sent one command."""
+    broker, store = LateAcks(PARTITIONS), MemoryStore(PARTITIONS)
+    accepted, repeated = telemetry.ACCEPTED.labels("tally.add"), telemetry.REPEATS.labels("stream")
+    before = accepted._value.get(), repeated._value.get()
+    async with running_api(broker, store) as api:
+        one = [
+            asyncio.create_task(api.submit(ME, "tally.add", "key", tally_id="t", number=1))
+            for _ in range(2)
+        ]
+        await until(lambda: broker.last)
+        async with running_reactor(broker, store):
+            await asyncio.gather(*one)
+    after = accepted._value.get(), repeated._value.get()
+    assert (after[0] - before[0], after[1] - before[1]) == (1, 1)

@@ -92,7 +92,7 @@ class Submitter:
         idempotency key that was used for another command or an expiry that has passed, or 503,
         after which the command may be stored all the same.
         """
-        if wrapped.repeatable and (known := await self._look(wrapped)):
+        if wrapped.repeatable and (known := await self._known(wrapped)):
             telemetry.REPEATS.labels("outcome").inc()
             return Submitted(known.outcome.position, known, None)
         if wrapped.late is not None:
@@ -119,23 +119,19 @@ class Submitter:
         _same_command(wrapped, stored.fingerprint)
         return Submitted(position, stored, seconds, at)
 
-    async def _look(self, wrapped: Wrapped) -> Stored | None:
-        started = time.monotonic()
-        try:
-            with spans.looking(wrapped):
-                return await self._known(wrapped)
-        finally:
-            telemetry.observe(telemetry.STEP_SECONDS, time.monotonic() - started, "look")
-
     async def _known(self, wrapped: Wrapped) -> Stored | None:
         """The outcome of an earlier command of this id. Without an answer, the stream will tell."""
         if not self._loop.sweeper.answering:
             return None
+        started = time.monotonic()
         try:
-            found = await self._repeats.find(wrapped.command_id)
+            with spans.looking(wrapped):
+                found = await self._repeats.find(wrapped.command_id)
         except HomingError as error:
             log.warning("repeat.unread", why=str(error))
             return None
+        finally:
+            telemetry.observe(telemetry.STEP_SECONDS, time.monotonic() - started, "look")
         if found is not None:
             _same_command(wrapped, found.fingerprint)
         return found
@@ -148,11 +144,14 @@ class Submitter:
     async def _published(self, wrapped: Wrapped, heard: asyncio.Future[Heard]) -> Position:
         """Publish; whoever hears the outcome first does not wait for an ack that may be lost."""
         publishing = asyncio.ensure_future(self._store(wrapped))
+        publishing.add_done_callback(_heeded)
         try:
             await asyncio.wait((publishing, heard), return_when=asyncio.FIRST_COMPLETED)
             if not publishing.done():
-                telemetry.ACCEPTED.labels(wrapped.type).inc()
-                return heard.result().stored.outcome.position
+                outcome = heard.result().stored.outcome
+                own = outcome.timeline.accepted_at == wrapped.envelope.accepted_at
+                self._count(wrapped, repeat=not own)
+                return outcome.position
             return self._accepted(wrapped, await publishing)
         finally:
             publishing.cancel()  # which may go on all the same, if the ack is there already
@@ -161,11 +160,15 @@ class Submitter:
         return self._accepted(wrapped, await self._store(wrapped))
 
     def _accepted(self, wrapped: Wrapped, receipt: Receipt) -> Position:
-        if receipt.duplicate and wrapped.repeatable:
-            telemetry.REPEATS.labels("stream").inc()
-        else:  # a duplicate of what cannot be repeated is our own publish, tried again
-            telemetry.ACCEPTED.labels(wrapped.type).inc()
+        # A duplicate of what cannot be repeated is our own publish, tried again.
+        self._count(wrapped, repeat=receipt.duplicate and wrapped.repeatable)
         return Position(self._incarnation, wrapped.partition, receipt.sequence)
+
+    def _count(self, wrapped: Wrapped, *, repeat: bool) -> None:
+        if repeat:
+            telemetry.REPEATS.labels("stream").inc()
+        else:
+            telemetry.ACCEPTED.labels(wrapped.type).inc()
 
     async def _store(self, wrapped: Wrapped) -> Receipt:
         self._loop.pressure.check()
@@ -241,6 +244,12 @@ class Submitter:
             yield
         finally:
             self._holding -= 1
+
+
+def _heeded(publishing: asyncio.Future[Receipt]) -> None:
+    """Of one that was given up, what it raises is of no use to anybody."""
+    if not publishing.cancelled():
+        publishing.exception()
 
 
 def _tell(heard: asyncio.Future[Heard], stored: Stored) -> None:

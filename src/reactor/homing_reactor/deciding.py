@@ -144,7 +144,6 @@ class Decider:
         if task.envelope.fingerprint != fingerprint:
             detail = "the same id was used before with another type or payload"
             self._bury(plan, task, position, Fault("idempotency-conflict", detail), "")
-            return
         delivery = task.delivery
         plan.copies.append(CopyRow(task.envelope.id, delivery.sequence, delivery.published_at))
 
@@ -152,20 +151,25 @@ class Decider:
         self, plan: Plan, task: Task, position: Position, fault: Fault, traceback: str
     ) -> None:
         delivery = task.delivery
-        headers = json.dumps(delivery.headers).replace("\\u0000", "")
+        headers = {_text(name): _text(value) for name, value in delivery.headers.items()}
         plan.dead_letters.append(
             DeadLetterRow(
                 incarnation=position.incarnation,
                 partition=position.partition,
                 sequence=position.sequence,
                 command_id=task.envelope.id if task.envelope else None,
-                subject=delivery.subject,
-                headers=headers,
+                subject=_text(delivery.subject),
+                headers=json.dumps(headers),
                 body=delivery.body,
-                reason=f"{fault.type}: {fault.detail}".replace("\0", ""),
-                traceback=traceback.replace("\0", ""),
+                reason=_text(f"{fault.type}: {fault.detail}"),
+                traceback=_text(traceback),
             )
         )
+
+
+def _text(said: str) -> str:
+    """As Postgres can store it."""
+    return said.replace("\0", "").encode(errors="replace").decode()
 
 
 def attempted(envelope: Envelope) -> list[str]:

@@ -46,18 +46,21 @@ class _Told(NamedTuple):
     """What an outcome tells of a message."""
 
     sequence: int
-    lately: bool
-    """Whether it was applied within the retention."""
+    lately: bool | None
+    """Whether it was applied within the retention; None if many up to it tell nothing."""
 
 
 class Trimmer:
     """Removes the applied commands of one partition that are too old."""
 
-    def __init__(self, stream: CommandSource, rows: Pruning, lease: Lease, kept: timedelta) -> None:
+    def __init__(
+        self, stream: CommandSource, rows: Pruning, lease: Lease, retention: Retention
+    ) -> None:
         self._stream = stream
         self._rows = rows
         self._lease = lease
-        self._kept = kept
+        self._kept = retention.commands
+        self._outcomes = retention.outcomes
 
     async def trim(self, partition: int, checkpoint: int) -> None:
         """Purge below the checkpoint's message and the first one that was stored or applied lately,
@@ -80,25 +83,30 @@ class Trimmer:
     async def _applied_lately(self, partition: int, low: int, below: int) -> int:
         """Where what was applied lately begins; `below` if nothing was.
 
-        By halving what is between: a partition is applied in the order of the stream.
+        By halving what is between: a partition is applied in the order of the stream. What tells
+        nothing is passed over, in either direction.
         """
-        high, any_lately = below, False
-        while low < high:
-            middle = (low + high) // 2
-            found = await self._told_from(partition, middle, high)
-            if found is None or found.lately:
-                high, any_lately = middle, any_lately or found is not None
-            else:
-                low = found.sequence + 1
-        return low if any_lately else below
+        if low >= below:
+            return below
+        middle = (low + below) // 2
+        found = await self._told_from(partition, middle, below)
+        if found is None or found.lately is not False:
+            earlier = await self._applied_lately(partition, low, middle)
+            if earlier < middle:
+                return earlier
+            if found is None:
+                return below
+            if found.lately:
+                return middle
+        return await self._applied_lately(partition, found.sequence + 1, below)
 
     async def _told_from(self, partition: int, begin: int, end: int) -> _Told | None:
         """The first message there of which its outcome tells; None if there is none.
 
-        A second copy of a command has no outcome of its own, nor has what could not be read. Many
-        such in a row are taken for old.
+        A second copy of a command has no outcome of its own, nor has what could not be read. One
+        that is as old as outcomes are kept has lost it.
         """
-        after = begin - 1
+        after, forgotten = begin - 1, now() - self._outcomes
         for _ in range(LOOKS_MAX):
             message = await self._stream.next_message(partition, after)
             if message is None or message.sequence >= end:
@@ -107,9 +115,11 @@ class Trimmer:
             lately = await self._rows.applied_within(
                 await self._command_id(message), partition, after, self._kept
             )
+            if lately is None and message.stored_at < forgotten:
+                lately = False
             if lately is not None:
                 return _Told(after, lately)
-        return _Told(after, lately=False)
+        return _Told(after, None)
 
     async def _command_id(self, message: Kept) -> str | None:
         """Not every publisher says it in the header."""
@@ -207,7 +217,7 @@ def keeper(
     rows = Pruning(database)
     return Keeper(
         held,
-        Trimmer(stream, rows, lease, retention.commands),
+        Trimmer(stream, rows, lease, retention),
         Pruner(stream, rows, retention),
         still_ours,
         retention.pace_seconds,

@@ -28,13 +28,24 @@ PULSE_SECONDS = 5.0
 DEAD_AFTER_SECONDS = 60.0
 
 
+class _Client(Client):
+    """nats-py's, but for subjects that are no UTF-8: at one of them its connection would break, and
+    again at each delivery of that message. NATS itself takes them from any publisher."""
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Any:
+        readable = subject.decode(errors="replace").encode()
+        return super()._build_message(sid, readable, reply, data, headers)
+
+
 class Broker:
     """A connection that never gives up, and tells when something may have been missed."""
 
     def __init__(self, url: str, process: str) -> None:
         self._url = url
         self._process = process
-        self._nc: Client = Client()
+        self._nc: Client = _Client()
         self._doubts: list[Callable[[str], None]] = []
         self._closing = False
         self.reconnects = 0

@@ -58,11 +58,17 @@ INSERT INTO homing.outcomes
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
     $7::text[], $8::int[], $9::int[], $10::bigint[]) o(id) ORDER BY id
 """
-# Messages that are read again, as after an adoption, are no copies.
+# Messages that are read again, as after an adoption, are no copies: stored before the outcome was.
 _COPIES = """
-UPDATE homing.outcomes o SET repeated_at = greatest(o.repeated_at, copy.at)
-FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) copy(id, sequence, at)
-WHERE o.command_id = copy.id AND o.sequence <> copy.sequence
+UPDATE homing.outcomes o SET repeated_at = greatest(o.repeated_at, last.at)
+FROM (
+    SELECT copy.id, max(copy.at) AS at
+    FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) copy(id, sequence, at)
+    JOIN homing.outcomes known ON known.command_id = copy.id
+    WHERE known.sequence <> copy.sequence OR known.recorded_at < copy.at
+    GROUP BY copy.id
+) last
+WHERE o.command_id = last.id
 """
 _EVENTS = """
 INSERT INTO homing.events

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
 import re
 import threading
 from collections.abc import AsyncIterator, Sequence
@@ -35,6 +36,9 @@ from homing.tracing.settings import Tracing
 log = get(__name__)
 FLUSH_SECONDS = 1.5
 SAID_MAX = 300
+_CREDENTIALS = tuple(
+    f"OTEL_PYTHON_EXPORTER_OTLP_{signal}CREDENTIAL_PROVIDER" for signal in ("HTTP_", "HTTP_TRACES_")
+)
 _QUERY = re.compile(r"\?\S+")
 
 
@@ -85,7 +89,12 @@ def _exporter(name: str, protocol: str) -> SpanExporter:
 
 
 def _session() -> Any:
-    """The exporter's way out: it follows no redirect, and would take one for a success."""
+    """The exporter's way out: it follows no redirect, and would take one for a success.
+
+    None if a provider of credentials makes one, as the SDK has it.
+    """
+    if any(os.environ.get(name) for name in _CREDENTIALS):
+        return None
     import requests  # noqa: PLC0415  # large
 
     session = requests.Session()
