@@ -197,8 +197,12 @@ async def test_a_reset_begins_anew_behind_a_sequence(broker: Brokers) -> None:
         assert hand.numbers == expected
     await broker.pass_time(ACK_WAIT_SECONDS * 2)
     await publish(broker, b"new")
-    await hand.pull.request(*ROOM)
-    await hand.until(1)
+
+    async def came() -> bool:  # as a reactor asks: again and again
+        await hand.pull.request(*ROOM)
+        return bool(hand.came)
+
+    await until(came, 5)
     assert hand.numbers == [(8, 1, 1)]
 
 
